@@ -158,6 +158,7 @@ void agent_row_release(struct agent_row *row);
 
 enum change_kind {
     CHANGE_SWEEP_NEW,     // sweep
+    CHANGE_SWEEP_SPEC,    // sweep: its spec_text only
     CHANGE_SWEEP,         // sweep: all columns but name, key, spec
     CHANGE_TRIAL_NEW,     // trial
     CHANGE_TRIAL,         // trial: all columns but the identity and the configuration

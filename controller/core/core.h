@@ -87,6 +87,14 @@ void core_suggested(struct core *core, struct now now, uint64_t sweep,
                     const struct suggestion *suggestions, size_t count, uint64_t cursor, int outcome,
                     const char *reason);
 
+// Take what may change between two runs of the same sweep (everything outside the fingerprint: caps, budgets, retries, resources,
+// environment) from another reading of its spec, and go on when it had been stopped, paused or finished by a cap that is higher now. The
+// spec is taken over on success. ERR_NOT_FOUND; ERR_STATE when nothing is left to do or it was cancelled. Emits CHANGE_SWEEP_SPEC.
+int core_respec(struct core *core, struct now now, uint64_t sweep, struct spec **spec);
+
+// Ask every connected agent to end (MSG_DRAIN).
+void core_dismiss_agents(struct core *core, struct now now, const char *reason);
+
 // Verbs of people. ERR_NOT_FOUND; ERR_STATE with what the state is and what would work.
 enum sweep_verb { VERB_PAUSE, VERB_RESUME, VERB_STOP, VERB_CANCEL };
 int core_control_sweep(struct core *core, struct now now, uint64_t sweep, enum sweep_verb verb,

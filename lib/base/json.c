@@ -16,11 +16,12 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct er
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
     struct json_object *value = json_tokener_parse_ex(tokener, text, (int)len);
     enum json_tokener_error error = json_tokener_get_error(tokener);
+    size_t end = json_tokener_get_parse_end(tokener);
     if (error == json_tokener_continue) { // a number at the very end waits for what follows
         value = json_tokener_parse_ex(tokener, "", 1);
         error = json_tokener_get_error(tokener);
+        end = len;
     }
-    size_t end = json_tokener_get_parse_end(tokener);
     int rc = 0;
     if (error != json_tokener_success)
         rc = err_set(err, ERR_INVALID, "not JSON at byte %zu: %s", end,
