@@ -6,13 +6,16 @@
 //   not:     ("not" | "!") not | compare
 //   compare: sum ( ("==" | "!=" | "<" | "<=" | ">" | ">=") sum | "in" list | "not in" list )?
 //   sum:     term ( ("+" | "-") term )*
-//   term:    power ( ("*" | "/" | "//" | "%") power )*
-//   power:   unary ( ("**" | "^") power )?
-//   unary:   "-" unary | "(" or ")" | call | literal | name
+//   term:    unary ( ("*" | "/" | "//" | "%") unary )*
+//   unary:   ("-" | "+") unary | power
+//   power:   primary ( ("**" | "^") unary )?
+//   primary: "(" or ")" | call | literal | name
 //   call:    ("abs"|"min"|"max"|"log"|"log2"|"log10"|"exp"|"sqrt"|"floor"|"ceil"|"round") "(" or ("," or)* ")"
 //   literal: number | 'text' | "text" | true | false | null
 //   name:    parameter; dots reach into nested ones (model.depth); `a-b` is quoted with back-ticks
-// A comparison of an inactive (absent) parameter is false and arithmetic over one gives NaN.
+// What depends on an inactive (absent) parameter is open, neither true nor false; "open or true" is true,
+// "open and false" is false, "not open" is open. A condition that stays open does not hold, a constraint that
+// stays open excludes nothing. Operands of different types are unequal and in no order; division by zero is NaN.
 #pragma once
 
 #include "base/err.h"
@@ -39,7 +42,8 @@ const char *const *expr_names(const struct expr *expr, size_t *ret_count);
 int expr_bind(struct expr *expr, int (*resolve)(void *context, const char *name), void *context,
               struct err *err);
 
-// Evaluate to true or false with values[index] of each bound name; NULL is an inactive parameter.
+// Evaluate to true or false with values[index] of each bound name; NULL is an inactive parameter. What is
+// left open by one is false.
 bool expr_holds(const struct expr *expr, const struct value *const *values);
 
 // The source text.

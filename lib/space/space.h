@@ -70,6 +70,8 @@ struct param {
     bool q_is_int;          // q was written as an integer: values come out as integers
     struct expr *when;      // NULL: always active; else bound to this space by space_seal
     int line, column;       // where the spec defined it, 0 when it did not
+    uint32_t *distinct;     // made by space_add: places in `values` of the distinct ones that can occur
+    size_t distinct_count;
 };
 
 void param_release(struct param *param);
@@ -142,7 +144,15 @@ void config_from_unit(const struct space *space, const double *units, struct con
 void config_from_grid(const struct space *space, uint64_t index, struct config *ret,
                       bool *ret_canonical);
 
-// True when all constraints hold. *ret_failed (may be NULL) gets the index of the first that does not.
+// For searches that look at many points: a configuration that is filled again and again, whose texts are
+// borrowed from the space. config_copy makes one of the caller's own. config_view_grid returns *ret_canonical.
+void config_view_init(const struct space *space, struct config *ret);
+void config_view_unit(const struct space *space, const double *units, struct config *view);
+bool config_view_grid(const struct space *space, uint64_t index, struct config *view);
+void config_view_release(struct config *view);
+
+// True when all constraints hold; one that inactive parameters leave open (neither true nor false whatever
+// their values were) excludes nothing. *ret_failed (may be NULL) gets the index of the first that does not.
 bool config_feasible(const struct space *space, const struct config *config, size_t *ret_failed);
 
 // Append as JSON: nested as the spec nests, names sorted, inactive ones absent:
