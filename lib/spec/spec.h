@@ -113,6 +113,11 @@ int spec_load(const char *path, struct spec **ret, struct problems *problems, st
 
 void spec_free(struct spec *spec);
 
+// The distinct configurations of a grid, conditions and constraints applied. False for other strategies,
+// and when they are too many to count (with conditions or constraints they are counted one by one, up to
+// about 2,000,000; else more than 64 bits).
+bool spec_grid_points(const struct spec *spec, uint64_t *ret);
+
 // The document of `trawl validate --json` (DESIGN.md section 4). `spec` is NULL when there were errors.
 void spec_write_json(struct str *out, const struct spec *spec, const struct problems *problems,
                      const char *file);

@@ -1,0 +1,12 @@
+# With TRAWL_FUZZ a libFuzzer program; else the same entry over a seed corpus and fixed mutations of it.
+add_executable(fuzz_spec ${CMAKE_CURRENT_LIST_DIR}/fuzz_spec.c)
+target_link_libraries(fuzz_spec PRIVATE trawl_compile trawl_spec)
+if(TRAWL_FUZZ)
+    target_link_options(fuzz_spec PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz_spec COMMAND fuzz_spec -runs=20000 -seed=1 -max_len=4096
+                                    "${CMAKE_SOURCE_DIR}/tests/vectors/spec")
+else()
+    target_compile_definitions(fuzz_spec PRIVATE TRAWL_FUZZ_SMOKE)
+    add_test(NAME fuzz_spec COMMAND fuzz_spec "${CMAKE_SOURCE_DIR}/tests/vectors/spec")
+endif()
+set_tests_properties(fuzz_spec PROPERTIES TIMEOUT 300)

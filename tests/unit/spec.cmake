@@ -1,0 +1,5 @@
+trawl_test(test_spec_vectors SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_spec_vectors.c LIBS trawl_spec)
+trawl_test(test_spec_corpus SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_spec_corpus.c LIBS trawl_spec)
+trawl_test(test_spec_yaml SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_spec_yaml.c LIBS trawl_spec)
+trawl_test(test_spec_fields SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_spec_fields.c LIBS trawl_spec)
+trawl_test(test_spec_fingerprint SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_spec_fingerprint.c LIBS trawl_spec)
