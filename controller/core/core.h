@@ -89,8 +89,13 @@ void core_suggested(struct core *core, struct now now, uint64_t sweep,
 
 // Take what may change between two runs of the same sweep (everything outside the fingerprint: caps, budgets, retries, resources,
 // environment) from another reading of its spec, and go on when it had been stopped, paused or finished by a cap that is higher now. The
-// spec is taken over on success. ERR_NOT_FOUND; ERR_STATE when nothing is left to do or it was cancelled. Emits CHANGE_SWEEP_SPEC.
+// spec is taken over on success. ERR_NOT_FOUND; ERR_STATE when nothing is left to do (the spec is not taken then) or it was cancelled. Emits CHANGE_SWEEP_SPEC.
+// The space, the strategy and its settings of the first reading stay where they are: the strategy borrows them.
 int core_respec(struct core *core, struct now now, uint64_t sweep, struct spec **spec);
+
+// Give nothing of this sweep out until core_respec or VERB_RESUME; its stored state does not change. (`trawl run SPEC` works on its
+// own sweep, not on others that lie unfinished in the data directory.)
+void core_hold(struct core *core, uint64_t sweep);
 
 // Ask every connected agent to end (MSG_DRAIN).
 void core_dismiss_agents(struct core *core, struct now now, const char *reason);

@@ -100,3 +100,7 @@ int link_client_send(struct link_client *client, const struct msg *msg); // ERR_
 
 // Close the socket and connect anew: the cure for a connection that ZeroMQ gave up silently.
 int link_client_reconnect(struct link_client *client, struct err *err);
+
+// The endpoint of a socket file `name` in directory `dir`: "ipc://dir/name", also when that is longer than a socket address may
+// be (then through a descriptor of the directory that stays open for the life of the process). The caller frees.
+char *link_ipc_endpoint(const char *dir, const char *name);

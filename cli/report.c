@@ -1,0 +1,222 @@
+// What commands print of a sweep and its trials.
+
+#include "cli/report.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "cli/table.h"
+#include "space/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS_MAX 12 // parameters shown beside number and value
+
+struct spec *report_spec(const struct sweep_row *row)
+{
+    struct problems problems = {0};
+    struct spec *spec = NULL;
+    spec_parse(row->spec_text, strlen(row->spec_text), &spec, &problems);
+    problems_release(&problems);
+    return spec;
+}
+
+struct best_walk {
+    struct table *table;
+    const struct spec *spec;
+    const size_t *columns;
+    size_t column_count;
+    struct trial_row *first; // copied there when not NULL
+    uint64_t count;
+};
+
+static void copy_trial(struct trial_row *to, const struct trial_row *from)
+{
+    *to = *from;
+    to->config = xstrdup(from->config);
+}
+
+static int parse_config(const struct spec *spec, const char *text, struct config *ret, struct err *err)
+{
+    struct json_object *json = NULL;
+    int rc = json_parse(text, strlen(text), &json, err);
+    if (rc == 0)
+        rc = config_from_json(spec->space, json, ret, err);
+    json_object_put(json);
+    return rc;
+}
+
+static int each_best(void *context, const struct trial_row *row)
+{
+    struct best_walk *walk = context;
+    if (!row->has_value)
+        return 0;
+    if (walk->count++ == 0 && walk->first)
+        copy_trial(walk->first, row);
+    if (!walk->table)
+        return 0;
+    char value[NUM_TEXT_MAX];
+    format_value(row->value, value, sizeof value);
+    table_cellf(walk->table, "%llu", (unsigned long long)row->number);
+    table_cell(walk->table, value);
+    struct config config = {0};
+    bool known = parse_config(walk->spec, row->config, &config, NULL) == 0;
+    for (size_t i = 0; i < walk->column_count; i++) {
+        struct str cell = STR_INIT;
+        if (known && config.active[walk->columns[i]])
+            value_write_plain(&cell, &config.values[walk->columns[i]]);
+        table_cell(walk->table, str_get(&cell));
+        str_release(&cell);
+    }
+    config_release(&config);
+    return 0;
+}
+
+// Parameters that can have more than one value, at most COLUMNS_MAX of them.
+static size_t varying(const struct space *space, size_t columns[static COLUMNS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < space_count(space) && count < COLUMNS_MAX; i++)
+        if (param_cardinality(space_param(space, i)) != 1)
+            columns[count++] = i;
+    return count;
+}
+
+static struct trial_query best_query(const struct sweep_row *row, const struct spec *spec, uint64_t top)
+{
+    return (struct trial_query){.sweep = row->id,
+                                .state = TRIAL_DONE,
+                                .by_value = true,
+                                .maximize = spec->goal == GOAL_MAXIMIZE,
+                                .limit = top};
+}
+
+int report_best_table(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
+                      uint64_t top, struct err *err)
+{
+    if (!spec->metric)
+        return 0;
+    size_t columns[COLUMNS_MAX];
+    struct best_walk walk = {.spec = spec, .columns = columns};
+    walk.column_count = varying(spec->space, columns);
+    const char *titles[COLUMNS_MAX + 3] = {">trial"};
+    char *metric = xasprintf(">%s", spec->metric);
+    titles[1] = metric;
+    for (size_t i = 0; i < walk.column_count; i++)
+        titles[2 + i] = space_param(spec->space, columns[i])->name;
+    walk.table = table_new(titles);
+    struct trial_query query = best_query(row, spec, top);
+    int rc = store_each_trial(store, &query, each_best, &walk, err);
+    if (rc == 0 && walk.count > 0)
+        table_print(walk.table, out, terminal_width(out));
+    table_free(walk.table);
+    free(metric);
+    return rc;
+}
+
+int report_best_trial(struct store *store, const struct sweep_row *row, const struct spec *spec,
+                      struct trial_row *ret, struct err *err)
+{
+    if (!spec->metric)
+        return err_set(err, ERR_NOT_FOUND,
+                       "sweep %s names no objective; add `metric: {name: ..., goal: minimize}` to its spec", row->key);
+    struct best_walk walk = {.spec = spec, .first = ret};
+    struct trial_query query = best_query(row, spec, 1);
+    int rc = store_each_trial(store, &query, each_best, &walk, err);
+    if (rc == 0 && walk.count == 0)
+        rc = err_set(err, ERR_NOT_FOUND, "no trial of sweep %s has a value of %s yet; `trawl status %s` tells more",
+                     row->key, spec->metric, row->key);
+    return rc;
+}
+
+int report_command(struct str *out, const struct spec *spec, const struct trial_row *trial, struct err *err)
+{
+    struct config config = {0};
+    int rc = parse_config(spec, trial->config, &config, err);
+    if (rc != 0)
+        return rc;
+    struct command_context context = {.program = spec->program,
+                                      .space = spec->space,
+                                      .config = &config,
+                                      .trial = trial->number,
+                                      .seed = spec->seed};
+    struct command command = {0};
+    command_expand((const char *const *)spec->command, spec->command_count, &context, &command);
+    command_write_shell(out, &command);
+    command_release(&command);
+    config_release(&config);
+    return 0;
+}
+
+void report_line(FILE *out, const struct sweep_row *row)
+{
+    fprintf(out, "%s %s: %s", row->key, row->name ? row->name : "", sweep_state_word(row->state));
+    for (int i = 0; i < TRIAL_STATE_COUNT; i++)
+        if (row->trials[i])
+            fprintf(out, ", %llu %s", (unsigned long long)row->trials[i], trial_state_word((enum trial_state)i));
+    fputc('\n', out);
+    if (row->reason && *row->reason)
+        fprintf(out, "  %s\n", row->reason);
+}
+
+static void write_text(struct str *out, const char *key, const char *text)
+{
+    str_addf(out, ",\"%s\":", key);
+    if (text)
+        json_write_string(out, text, strlen(text));
+    else
+        str_add(out, "null");
+}
+
+int report_json(struct str *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
+                struct err *err)
+{
+    str_addf(out, "{\"sweep\":\"%s\"", row->key);
+    write_text(out, "name", row->name);
+    str_addf(out, ",\"state\":\"%s\"", sweep_state_word(row->state));
+    write_text(out, "reason", row->reason);
+    write_text(out, "method", spec ? spec->method : NULL);
+    write_text(out, "metric", spec ? spec->metric : NULL);
+    write_text(out, "goal", !spec ? NULL : spec->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
+    str_addf(out, ",\"created_ms\":%lld,\"ended_ms\":%lld,\"trials\":{", (long long)row->created_ms,
+             (long long)row->ended_ms);
+    for (int i = 0; i < TRIAL_STATE_COUNT; i++)
+        str_addf(out, "%s\"%s\":%llu", i ? "," : "", trial_state_word((enum trial_state)i),
+                 (unsigned long long)row->trials[i]);
+    str_add(out, "},\"best\":");
+    struct trial_row best = {0};
+    int rc = spec ? report_best_trial(store, row, spec, &best, NULL) : ERR_NOT_FOUND;
+    if (rc == 0)
+        rc = report_trial_json(out, store, row, &best, err);
+    else {
+        str_add(out, "null");
+        rc = 0;
+    }
+    trial_row_release(&best);
+    str_add(out, "}");
+    return rc;
+}
+
+int report_trial_json(struct str *out, struct store *store, const struct sweep_row *sweep,
+                      const struct trial_row *trial, struct err *err)
+{
+    str_addf(out, "{\"sweep\":\"%s\",\"trial\":%llu,\"state\":\"%s\",\"value\":", sweep->key,
+             (unsigned long long)trial->number, trial_state_word(trial->state));
+    if (trial->has_value)
+        json_write_double(out, trial->value);
+    else
+        str_add(out, "null");
+    str_addf(out, ",\"config\":%s,\"attempts\":%u,\"created_ms\":%lld,\"started_ms\":%lld,\"ended_ms\":%lld",
+             trial->config, trial->attempt_count, (long long)trial->created_ms,
+             (long long)trial->started_ms, (long long)trial->ended_ms);
+    struct json_object *summary = NULL;
+    int rc = trial->attempt ? store_summary(store, trial->attempt, &summary, err) : 0;
+    if (rc == 0) {
+        str_add(out, ",\"summary\":");
+        json_write(out, summary);
+        str_add(out, "}");
+    }
+    json_object_put(summary);
+    return rc;
+}

@@ -1,0 +1,33 @@
+// What the end of `trawl run`, `trawl best` and `trawl status` print of a sweep.
+#pragma once
+
+#include "cli/options.h"
+#include "controller/store/store.h"
+#include "spec/spec.h"
+
+#include <stdio.h>
+
+// The spec stored with a sweep; NULL when this version cannot read it.
+struct spec *report_spec(const struct sweep_row *row);
+
+// The `top` best trials as a table: number, value, then the parameters that vary. Nothing when the sweep has no objective.
+int report_best_table(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
+                      uint64_t top, struct err *err);
+
+// The best trial; ERR_NOT_FOUND when none has a value.
+int report_best_trial(struct store *store, const struct sweep_row *row, const struct spec *spec,
+                      struct trial_row *ret, struct err *err);
+
+// The command line that runs a trial's configuration again, for a shell.
+int report_command(struct str *out, const struct spec *spec, const struct trial_row *trial, struct err *err);
+
+// One line: "k3x9ab12 resnet: finished, 24 done, 1 failed".
+void report_line(FILE *out, const struct sweep_row *row);
+
+// The sweep as a JSON object (appended): sweep, name, state, reason, method, metric, goal, counts, best.
+int report_json(struct str *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
+                struct err *err);
+
+// A trial as a JSON object (appended): sweep, trial, state, value, config, summary, times, attempt.
+int report_trial_json(struct str *out, struct store *store, const struct sweep_row *sweep,
+                      const struct trial_row *trial, struct err *err);

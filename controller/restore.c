@@ -1,0 +1,209 @@
+// From the store's rows back to a living core: what a controller does before its first turn.
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "controller/controller_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct walk {
+    struct controller *controller;
+    struct err *err;
+};
+
+static int each_agent(void *context, const struct agent_row *row)
+{
+    struct walk *walk = context;
+    core_restore_agent(walk->controller->core, row);
+    return 0;
+}
+
+static int each_metric_name(void *context, uint32_t id, const char *name)
+{
+    struct walk *walk = context;
+    core_restore_metric_name(walk->controller->core, id, name);
+    return 0;
+}
+
+// A spec that this version cannot read any more costs its own sweep only.
+static struct spec *spec_of(const struct sweep_row *row)
+{
+    struct problems problems = {0};
+    struct spec *spec = NULL;
+    if (spec_parse(row->spec_text, strlen(row->spec_text), &spec, &problems) != 0)
+        log_error("sweep %s is left alone: its stored spec cannot be read (%s)", row->key,
+                  problems.count ? problems.items[0].message : "no reason given");
+    problems_release(&problems);
+    return spec;
+}
+
+static int each_sweep(void *context, const struct sweep_row *row)
+{
+    struct walk *walk = context;
+    struct controller *controller = walk->controller;
+    struct spec *spec = spec_of(row);
+    if (!spec)
+        return 0;
+    core_restore_sweep(controller->core, row, &spec);
+    struct err err = {0};
+    if (suggester_add(controller->suggester, row->id, core_sweep_spec(controller->core, row->id),
+                      row->cursor, &err) != 0)
+        log_error("sweep %s gets no new configurations: %s", row->key, err.text);
+    return 0;
+}
+
+static int each_trial(void *context, const struct trial_row *row)
+{
+    struct walk *walk = context;
+    if (!core_sweep(walk->controller->core, row->sweep))
+        return 0;
+    struct err err = {0};
+    if (core_restore_trial(walk->controller->core, row, &err) != 0)
+        log_error("trial %llu of sweep %llu is left alone: %s", (unsigned long long)row->number,
+                  (unsigned long long)row->sweep, err.text);
+    return 0;
+}
+
+static int each_attempt(void *context, const struct attempt_row *row)
+{
+    struct walk *walk = context;
+    core_restore_attempt(walk->controller->core, row);
+    return 0;
+}
+
+static int each_sequence(void *context, uint64_t attempt, uint32_t name, uint64_t count)
+{
+    struct walk *walk = context;
+    core_restore_sequence(walk->controller->core, attempt, name, count);
+    return 0;
+}
+
+static int each_repeat(void *context, const struct trial_row *row)
+{
+    struct walk *walk = context;
+    core_restore_repeat(walk->controller->core, row->sweep, row->point, row->repeat, row->state,
+                        row->has_value, row->value);
+    return 0;
+}
+
+static int each_best(void *context, const struct trial_row *row)
+{
+    struct walk *walk = context;
+    if (row->has_value)
+        core_restore_best(walk->controller->core, row->sweep, row->number, row->value);
+    return 0;
+}
+
+// A strategy that learns sees its history again: every told point in order, then those in flight.
+static int restore_point(struct controller *controller, const struct trial_row *row, bool told)
+{
+    struct json_object *json = NULL;
+    struct config config = {0};
+    const struct spec *spec = core_sweep_spec(controller->core, row->sweep);
+    if (spec && json_parse(row->config, strlen(row->config), &json, NULL) == 0 &&
+        config_from_json(spec->space, json, &config, NULL) == 0) {
+        suggester_restore(controller->suggester, row->sweep, row->point, &config);
+        if (told) {
+            enum point_state state = row->state == TRIAL_DONE      ? POINT_DONE
+                                     : row->state == TRIAL_STOPPED ? POINT_STOPPED
+                                     : row->state == TRIAL_FAILED  ? POINT_FAILED
+                                                                   : POINT_CANCELLED;
+            suggester_tell(controller->suggester, &(struct tell){.sweep = row->sweep,
+                                                                 .point = row->point,
+                                                                 .state = state,
+                                                                 .value = row->value});
+        }
+    }
+    config_release(&config);
+    json_object_put(json);
+    return 0;
+}
+
+static int each_told(void *context, const struct trial_row *row)
+{
+    struct walk *walk = context;
+    return restore_point(walk->controller, row, true);
+}
+
+static int each_in_flight(void *context, const struct trial_row *row)
+{
+    struct walk *walk = context;
+    if (!suggester_learns(walk->controller->suggester, row->sweep) || row->repeat > 0)
+        return 0;
+    return restore_point(walk->controller, row, false);
+}
+
+static int restore_histories(struct walk *walk)
+{
+    struct controller *controller = walk->controller;
+    for (size_t i = 0; i < core_sweep_count(controller->core); i++) {
+        uint64_t id = core_sweep_id(controller->core, i);
+        const struct spec *spec = core_sweep_spec(controller->core, id);
+        struct trial_query best = {.sweep = id,
+                                   .state = TRIAL_DONE,
+                                   .by_value = true,
+                                   .maximize = spec->goal == GOAL_MAXIMIZE,
+                                   .limit = 1};
+        int rc = spec->metric
+                     ? store_each_trial(controller->store, &best, each_best, walk, walk->err)
+                     : 0;
+        if (rc == 0 && suggester_learns(controller->suggester, id))
+            rc = store_each_told(controller->store, id, each_told, walk, walk->err);
+        if (rc != 0)
+            return rc;
+    }
+    return store_each_live_trial(controller->store, each_in_flight, walk, walk->err);
+}
+
+static int restore_rows(struct walk *walk)
+{
+    struct store *store = walk->controller->store;
+    struct err *err = walk->err;
+    int rc = store_each_agent(store, each_agent, walk, err);
+    if (rc == 0)
+        rc = store_each_metric_name(store, each_metric_name, walk, err);
+    if (rc == 0)
+        rc = store_each_sweep(store, false, each_sweep, walk, err);
+    if (rc == 0)
+        rc = store_each_live_trial(store, each_trial, walk, err);
+    if (rc == 0)
+        rc = store_each_open_repeat(store, each_repeat, walk, err);
+    if (rc == 0)
+        rc = store_each_live_attempt(store, each_attempt, walk, err);
+    if (rc == 0)
+        rc = store_each_sequence(store, each_sequence, walk, err);
+    return rc == 0 ? restore_histories(walk) : rc;
+}
+
+int controller_restore(struct controller *controller, uint64_t epoch,
+                       const struct controller_options *given, struct err *err)
+{
+    struct store_counters counters;
+    int rc = store_counters(controller->store, &counters, err);
+    if (rc != 0)
+        return rc;
+    struct now now = controller_now();
+    struct core_options options = {
+        .epoch = epoch,
+        .store = store_id(controller->store),
+        .lease_ms = given->lease_ms ? given->lease_ms : CORE_LEASE_MS,
+        .next_trial = counters.next_trial,
+        .next_attempt = counters.next_attempt,
+        .next_agent = counters.next_agent,
+        .next_sweep = counters.next_sweep,
+        .next_session = counters.next_session,
+        .next_metric_name = counters.next_metric_name,
+        .key_seed = hash64(&now, sizeof now, epoch) ^ clock_mono_ns(),
+    };
+    controller->core = core_new(&options, &controller->batch);
+    struct walk walk = {.controller = controller, .err = err};
+    rc = restore_rows(&walk);
+    for (size_t i = 0; given->hold_restored && i < core_sweep_count(controller->core); i++)
+        core_hold(controller->core, core_sweep_id(controller->core, i));
+    if (rc == 0)
+        core_started(controller->core, now);
+    return rc;
+}

@@ -1,0 +1,121 @@
+// The end of an agent and of the command line: one DEALER.
+
+#include "base/mem.h"
+#include "wire/link_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct link_client {
+    void *context, *socket;
+    char *endpoint, *server_key;
+    struct keypair keys;
+    bool curve;
+    struct link_waker waker;
+    struct str scratch;
+};
+
+static void close_socket(struct link_client *client)
+{
+    link_waker_release(&client->waker);
+    if (client->socket) {
+        int linger = 200;
+        zmq_setsockopt(client->socket, ZMQ_LINGER, &linger, sizeof linger);
+        zmq_close(client->socket);
+    }
+    client->socket = NULL;
+}
+
+static int open_socket(struct link_client *client, struct err *err)
+{
+    client->socket = zmq_socket(client->context, ZMQ_DEALER);
+    if (!client->socket)
+        return err_set(err, ERR_IO, "cannot make a socket: %s", zmq_strerror(errno));
+    int reconnect = 100, reconnect_max = 5000, timeout = 10000;
+    link_common_options(client->socket);
+    zmq_setsockopt(client->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof reconnect);
+    zmq_setsockopt(client->socket, ZMQ_RECONNECT_IVL_MAX, &reconnect_max, sizeof reconnect_max);
+    zmq_setsockopt(client->socket, ZMQ_CONNECT_TIMEOUT, &timeout, sizeof timeout);
+    if (client->curve) {
+        zmq_setsockopt(client->socket, ZMQ_CURVE_SERVERKEY, client->server_key, KEY_Z85_MAX);
+        zmq_setsockopt(client->socket, ZMQ_CURVE_PUBLICKEY, client->keys.public_key, KEY_Z85_MAX);
+        zmq_setsockopt(client->socket, ZMQ_CURVE_SECRETKEY, client->keys.secret_key, KEY_Z85_MAX);
+    }
+    if (zmq_connect(client->socket, client->endpoint) != 0)
+        return err_set(err, ERR_INVALID, "cannot connect to %s: %s", client->endpoint, zmq_strerror(errno));
+    return link_waker_init(&client->waker, &client->socket, 1, err);
+}
+
+int link_client_new(const struct link_client_options *options, struct link_client **ret, struct err *err)
+{
+    struct link_client *client = xcalloc(1, sizeof *client);
+    client->endpoint = xstrdup(options->endpoint);
+    client->server_key = xstrdup(options->server_key);
+    client->curve = options->keys != NULL;
+    if (options->keys)
+        client->keys = *options->keys;
+    client->waker = (struct link_waker){-1, -1};
+    int rc = link_context(&client->context, err);
+    if (rc == 0)
+        rc = open_socket(client, err);
+    if (rc != 0) {
+        link_client_free(client);
+        return rc;
+    }
+    *ret = client;
+    return 0;
+}
+
+void link_client_free(struct link_client *client)
+{
+    if (!client)
+        return;
+    close_socket(client);
+    if (client->context)
+        link_context_release();
+    str_release(&client->scratch);
+    free(client->endpoint);
+    free(client->server_key);
+    free(client);
+}
+
+int link_client_fd(const struct link_client *client)
+{
+    return client->waker.epoll_fd;
+}
+
+int link_client_receive(struct link_client *client, struct msg *ret)
+{
+    zmq_msg_t frames[3];
+    int count = link_receive_frames(client->socket, frames, 3);
+    if (count == 0) {
+        link_waker_clear(&client->waker);
+        link_waker_look(&client->waker, client->socket);
+        return ERR_AGAIN;
+    }
+    if (count < 2) {
+        for (int i = 0; i < count; i++)
+            zmq_msg_close(&frames[i]);
+        return ERR_PROTOCOL;
+    }
+    int rc = msg_decode(zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0]), zmq_msg_data(&frames[1]),
+                        zmq_msg_size(&frames[1]), count == 3 ? zmq_msg_data(&frames[2]) : NULL,
+                        count == 3 ? zmq_msg_size(&frames[2]) : 0, ret, NULL);
+    for (int i = 0; i < count; i++)
+        zmq_msg_close(&frames[i]);
+    return rc;
+}
+
+int link_client_send(struct link_client *client, const struct msg *msg)
+{
+    int rc = link_send_frames(client->socket, msg, &client->scratch);
+    link_waker_look(&client->waker, client->socket);
+    return rc == 0 ? 0 : ERR_AGAIN;
+}
+
+int link_client_reconnect(struct link_client *client, struct err *err)
+{
+    close_socket(client);
+    return open_socket(client, err);
+}
