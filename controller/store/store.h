@@ -115,3 +115,5 @@ int store_summary(struct store *store, uint64_t attempt, struct json_object **re
 // Path of a log file ("logs/<sweep key>/<trial number>-<attempt number>.out" or ".err") under the data directory. The caller frees.
 char *store_log_path(const struct store *store, const char *sweep_key, uint64_t trial_number, uint32_t attempt_number, enum stream stream);
 const char *store_dir(const struct store *store); // NULL in memory
+// What the user should know about the directory (it lies on a network file system), NULL: nothing.
+const char *store_warning(const struct store *store);
