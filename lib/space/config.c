@@ -65,27 +65,56 @@ void config_view_unit(const struct space *space, const double *units, struct con
         drop_inactive(view);
 }
 
-bool config_view_grid(const struct space *space, uint64_t index, struct config *view)
+__extension__ typedef unsigned __int128 wide;
+
+// The first index above `index` with another digit at `place` or before: all between are alike up to there.
+static uint64_t skip_past(const struct space *space, uint64_t index, size_t place)
+{
+    wide stride = 1;
+    for (size_t i = place + 1; i < space->count && stride <= UINT64_MAX; i++)
+        stride *= space->radix[i];
+    wide next = stride > UINT64_MAX ? stride : (index / stride + 1) * stride;
+    return next > UINT64_MAX ? UINT64_MAX : (uint64_t)next;
+}
+
+// Indices repeat a configuration when an inactive parameter's digit is not 0. That lasts until a digit changes
+// that can activate the parameter, or one before it.
+static bool check_canonical(const struct space *space, uint64_t index, const bool *active,
+                            uint64_t *ret_next)
 {
     bool canonical = true;
-    uint64_t rest = index;
+    uint64_t rest = index, furthest = index + 1;
     for (size_t i = space->count; i-- > 0;) {
-        const struct param *param = &space->slots[i]->param;
-        uint64_t count = param_grid_count(param);
-        view->values[i] = param_view_grid(param, rest % count);
-        rest /= count;
+        uint64_t digit = rest % space->radix[i];
+        rest /= space->radix[i];
+        if (active[i] || digit == 0)
+            continue;
+        canonical = false;
+        long decider = space->decider[i];
+        uint64_t next = skip_past(space, index, decider > (long)i ? (size_t)decider : i - 1);
+        if (next > furthest)
+            furthest = next;
     }
+    *ret_next = furthest;
+    return canonical;
+}
+
+bool config_view_grid(const struct space *space, uint64_t index, struct config *view,
+                      uint64_t *ret_next)
+{
+    uint64_t rest = index, next = index + 1;
+    for (size_t i = space->count; i-- > 0;) {
+        view->values[i] = param_view_grid(&space->slots[i]->param, rest % space->radix[i]);
+        rest /= space->radix[i];
+    }
+    bool canonical = true;
     space_activate(space, view->values, view->active);
-    if (!space->has_conditions)
-        return true;
-    rest = index;
-    for (size_t i = space->count; i-- > 0;) {
-        uint64_t count = param_grid_count(&space->slots[i]->param);
-        if (!view->active[i] && rest % count != 0)
-            canonical = false;
-        rest /= count;
+    if (space->has_conditions) {
+        canonical = check_canonical(space, index, view->active, &next);
+        drop_inactive(view);
     }
-    drop_inactive(view);
+    if (ret_next)
+        *ret_next = next;
     return canonical;
 }
 
@@ -103,7 +132,7 @@ void config_from_grid(const struct space *space, uint64_t index, struct config *
 {
     struct config view;
     config_view_init(space, &view);
-    bool canonical = config_view_grid(space, index, &view);
+    bool canonical = config_view_grid(space, index, &view, NULL);
     config_copy(&view, ret);
     config_view_release(&view);
     if (ret_canonical)

@@ -29,6 +29,8 @@ void space_free(struct space *space)
     free(space->by_name);
     free(space->constraints);
     free(space->order);
+    free(space->radix);
+    free(space->decider);
     free(space);
 }
 
@@ -237,6 +239,25 @@ static int order_conditions(struct space *space, struct err *err)
     return rc;
 }
 
+static void prepare_grid(struct space *space)
+{
+    space->radix = xcalloc(space->count, sizeof *space->radix);
+    space->decider = xcalloc(space->count, sizeof *space->decider);
+    for (size_t i = 0; i < space->count; i++) {
+        size_t index = space->order[i], count = 0;
+        const struct param *param = &space->slots[index]->param;
+        const int *bound = param->when ? expr_bound(param->when, &count) : NULL;
+        space->radix[index] = param_grid_count(param);
+        space->decider[index] = -1;
+        for (size_t k = 0; k < count; k++) {
+            long direct = bound[k], indirect = space->decider[bound[k]];
+            long last = direct > indirect ? direct : indirect;
+            if (last > space->decider[index])
+                space->decider[index] = last;
+        }
+    }
+}
+
 int space_seal(struct space *space, struct err *err)
 {
     assert(!space->sealed);
@@ -250,6 +271,8 @@ int space_seal(struct space *space, struct err *err)
         rc = bind_all(space, err);
     if (rc == 0)
         rc = order_conditions(space, err);
+    if (rc == 0)
+        prepare_grid(space);
     return rc;
 }
 

@@ -145,10 +145,13 @@ void config_from_grid(const struct space *space, uint64_t index, struct config *
                       bool *ret_canonical);
 
 // For searches that look at many points: a configuration that is filled again and again, whose texts are
-// borrowed from the space. config_copy makes one of the caller's own. config_view_grid returns *ret_canonical.
+// borrowed from the space. config_copy makes one of the caller's own. config_view_grid returns whether the index
+// is canonical; where it is not, *ret_next (may be NULL) gets a larger one before which none is (UINT64_MAX
+// when that is past the end), else index + 1.
 void config_view_init(const struct space *space, struct config *ret);
 void config_view_unit(const struct space *space, const double *units, struct config *view);
-bool config_view_grid(const struct space *space, uint64_t index, struct config *view);
+bool config_view_grid(const struct space *space, uint64_t index, struct config *view,
+                      uint64_t *ret_next);
 void config_view_release(struct config *view);
 
 // True when all constraints hold; one that inactive parameters leave open (neither true nor false whatever
