@@ -73,17 +73,18 @@ const char *check_nearest(struct check *c, const char *word, const char *const *
 {
     char lower[NEAREST_WORD_MAX + 1];
     size_t len = strlen(word);
-    if (len > NEAREST_WORD_MAX || c->problems->error_count > SPEC_PROBLEMS_MAX ||
-        c->problems->warning_count > SPEC_PROBLEMS_MAX)
+    if (len > NEAREST_WORD_MAX || c->nearest_work > NEAREST_WORK_MAX)
         return NULL;
+    for (const char *const *counted = words; *counted; counted++)
+        c->nearest_work++;
     const char *nearest = str_nearest(word, words);
     if (nearest)
         return nearest;
-    for (size_t i = 0; i <= len; i++)
-        lower[i] = (char)(word[i] >= 'A' && word[i] <= 'Z' ? word[i] + 32
-                          : word[i] == '-'                 ? '_'
-                                                           : word[i]);
-    return str_nearest(lower, words);
+    for (size_t i = 0; i <= len; i++) {
+        bool upper = word[i] >= 'A' && word[i] <= 'Z';
+        lower[i] = (char)(upper ? word[i] + ('a' - 'A') : word[i] == '-' ? '_' : word[i]);
+    }
+    return strcmp(lower, word) ? str_nearest(lower, words) : NULL;
 }
 
 const char *check_did_you_mean(struct check *c, const char *word, const char *const *words)

@@ -21,6 +21,13 @@
 #define SPEC_CONDITION_BYTES_MAX 262144 // text of all `when:` of all leaves
 #define SPEC_CONSTRAINTS_MAX     1000
 
+#define SPEC_COMMAND_ITEMS_MAX 4096
+
+// What helpful messages may cost: words compared for the nearest one, values compared for
+// conditions.
+#define NEAREST_WORK_MAX   200000
+#define CONDITION_WORK_MAX 1000000
+
 struct check {
     struct spec *spec;
     struct problems *problems;
@@ -30,6 +37,7 @@ struct check {
     bool goal_is_unclear; // metric.goal is no word like minimize or maximize
     char shown[6][SHOWN_MAX + 8];
     unsigned shown_next;
+    size_t nearest_work, condition_work;
 };
 
 // --- reporting (check.c) ---
@@ -84,6 +92,9 @@ void check_goal_needs(struct check *c); // after metric and early_terminate: wha
 void check_early_terminate(struct check *c, const struct node *node);
 void check_strategy(struct check *c, const struct node *node);
 void check_scheduler(struct check *c, const struct node *node);
+
+// Report a space in which the constraints leave nothing. After space_seal.
+void check_feasible(struct check *c, const struct node *constraints); // grid_points.c
 
 void check_parameters(struct check *c, const struct node *parameters,
                       const struct node *constraints);

@@ -71,6 +71,11 @@ static bool read_item(struct check *c, const struct node *node, char **ret)
 
 static void read_list(struct check *c, const struct node *node)
 {
+    if (node->count > SPEC_COMMAND_ITEMS_MAX) {
+        check_error(c, node, "the command has %zu items: at most %d are allowed", node->count,
+                    SPEC_COMMAND_ITEMS_MAX);
+        return;
+    }
     const struct node **nodes = xcalloc(node->count + 1, sizeof(*nodes));
     c->spec->command = xcalloc(node->count + 1, sizeof(*c->spec->command));
     for (size_t i = 0; i < node->count; i++) {
@@ -116,7 +121,7 @@ static void read_line(struct check *c, const struct node *node)
         struct str word = STR_INIT;
         bool found;
         s = next_word(s, &word, &found);
-        if (!found)
+        if (!found || c->spec->command_count >= SPEC_COMMAND_ITEMS_MAX)
             break;
         ARRAY_GROW(c->spec->command, c->spec->command_count, capacity);
         c->spec->command[c->spec->command_count++] = str_detach(&word);
@@ -143,12 +148,8 @@ void check_command(struct check *c, const struct node *node)
 {
     if (node->kind == NODE_SEQUENCE)
         read_list(c, node);
-    else if (node->kind == NODE_SCALAR && !check_is_null(node))
+    else if (node->kind == NODE_SCALAR)
         read_line(c, node);
-    else if (check_is_null(node))
-        check_warning(c, node,
-                      "command is empty: the default is used, [${env}, ${interpreter}, ${program}, "
-                      "${args}]");
     else
         check_error(
             c, node,

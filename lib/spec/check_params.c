@@ -528,6 +528,8 @@ static void build_space(struct params *p, const struct node *at)
     }
     for (size_t i = 0; i < p->condition_count; i++)
         check_when_values(c, p->conditions[i].node);
+    if (!c->problems->error_count)
+        check_feasible(c, node_get(c->root, "constraints"));
 }
 
 static void params_release(struct params *p)

@@ -34,8 +34,6 @@ void check_budget(struct check *c, const struct node *node)
 void check_seed(struct check *c, const struct node *node)
 {
     int64_t seed;
-    if (check_is_null(node))
-        return; // as if it were not there
     if (check_int(c, node, "seed", 0, INT64_MAX, &seed)) {
         c->spec->has_seed = true;
         c->spec->seed = (uint64_t)seed;

@@ -215,6 +215,9 @@ char *check_when_text(struct check *c, const struct node *node)
 static void check_one_value(struct check *c, const struct param *param, const struct node *node)
 {
     struct value value;
+    if (c->condition_work > CONDITION_WORK_MAX)
+        return;
+    c->condition_work += param->value_count + 1;
     if (node->kind != NODE_SCALAR || !check_value(c, node, "the value", &value))
         return;
     if (!param_contains(param, &value)) {

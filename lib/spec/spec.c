@@ -37,6 +37,14 @@ static void check_unused(struct check *c, const struct node *node)
     (void)node; // W&B's own: allowed, means nothing here
 }
 
+static void check_controller(struct check *c, const struct node *node)
+{
+    const struct node *type = node_get(node, "type");
+    if (!type || type->kind != NODE_SCALAR ||
+        (strcmp(type->text, "local") && strcmp(type->text, "cloud")))
+        check_warning(c, node, "controller must be `controller: {type: local}`: it is ignored");
+}
+
 static void check_launch_only(struct check *c, const struct node *node)
 {
     check_notice(c, node,
@@ -82,7 +90,7 @@ static void check_kind(struct check *c, const struct node *node)
     X("scheduler", check_scheduler)                                                                \
     X("job", check_launch_only)                                                                    \
     X("image_uri", check_launch_only)                                                              \
-    X("controller", check_unused)                                                                  \
+    X("controller", check_controller)                                                              \
     X("apiVersion", check_unused)                                                                  \
     X("kind", check_kind)
 
@@ -156,6 +164,13 @@ static void check_unknown_keys(struct check *c)
     }
 }
 
+// The value of a key that is there and not empty.
+static const struct node *given(const struct check *c, const char *key)
+{
+    const struct node *node = node_get(c->root, key);
+    return node && !check_is_null(node) ? node : NULL;
+}
+
 static void check_required(struct check *c)
 {
     const struct node *scheduler = node_get(c->root, "scheduler");
@@ -169,7 +184,7 @@ static void check_required(struct check *c)
             scheduler && node_get(scheduler, "search_space")
                 ? " (scheduler.search_space is not supported)"
                 : "");
-    if (!node_get(c->root, "program") && !node_get(c->root, "command"))
+    if (!given(c, "program") && !given(c, "command"))
         check_notice(c, c->root,
                      "there is neither `program:` nor `command:`: configurations can be suggested, "
                      "but no run can be started");
@@ -183,10 +198,16 @@ static void check_all(struct check *c)
         const struct node *node = node_get(c->root, spec_keys[i]);
         if (!node)
             continue;
+        bool needed = !strcmp(spec_keys[i], "method") || !strcmp(spec_keys[i], "parameters");
+        if (!needed && check_is_null(node)) {
+            check_warning(c, node, "`%s:` is empty and ignored: write its value or remove the line",
+                          spec_keys[i]);
+            continue;
+        }
         if (spec_checks[i])
             spec_checks[i](c, node);
         else if (!strcmp(spec_keys[i], "parameters"))
-            check_parameters(c, node, node_get(c->root, "constraints"));
+            check_parameters(c, node, given(c, "constraints"));
     }
     check_goal_needs(c);
 }

@@ -9,7 +9,8 @@
 #include <uthash.h>
 #include <yaml.h>
 
-#define CHUNK_BYTES 65536
+#define CHUNK_BYTES        65536
+#define TAG_DIRECTIVES_MAX 32
 // Text with aliases expanded: what is copied out of the tree stays within a few of these.
 #define EXPANDED_BYTES_MAX (4u * SPEC_BYTES_MAX)
 
@@ -642,6 +643,23 @@ static bool check_encoding(const char *text, size_t len, struct problems *proble
     return false;
 }
 
+// libyaml compares each %TAG with all before it.
+static bool check_directives(const char *text, size_t len, struct problems *problems)
+{
+    size_t count = 0;
+    int line = 1;
+    for (size_t at = 0; at < len; line++) {
+        if (len - at >= 4 && !memcmp(text + at, "%TAG", 4) && ++count > TAG_DIRECTIVES_MAX) {
+            problems_add(problems, PROBLEM_ERROR, line, 1, "more than %d %%TAG lines: remove them",
+                         TAG_DIRECTIVES_MAX);
+            return false;
+        }
+        const char *end = memchr(text + at, '\n', len - at);
+        at = end ? (size_t)(end - text) + 1 : len;
+    }
+    return true;
+}
+
 int tree_parse(const char *text, size_t len, struct tree **ret, struct problems *problems)
 {
     if (len > SPEC_BYTES_MAX) {
@@ -649,7 +667,7 @@ int tree_parse(const char *text, size_t len, struct tree **ret, struct problems 
                      "the spec has %zu bytes: at most %u are allowed", len, SPEC_BYTES_MAX);
         return ERR_INVALID;
     }
-    if (!check_encoding(text, len, problems))
+    if (!check_encoding(text, len, problems) || !check_directives(text, len, problems))
         return ERR_INVALID;
     size_t errors = problems->error_count;
     struct builder b = {.problems = problems, .text = text, .len = len};
