@@ -102,11 +102,13 @@ const char *check_did_you_mean(struct check *c, const char *word, const char *co
     return shown;
 }
 
-void check_list_words(struct str *out, const char *const *words)
+void check_list_words(struct str *out, const char *const *words, const char *last)
 {
     for (size_t i = 0; words[i]; i++) {
         if (i)
-            str_add(out, words[i + 1] ? ", " : " or ");
+            str_add(out, words[i + 1] ? ", " : " ");
+        if (i && !words[i + 1])
+            str_addf(out, "%s ", last);
         str_add(out, words[i]);
     }
 }
@@ -250,8 +252,8 @@ void check_keys(struct check *c, const struct node *map, const char *where, cons
         if (known)
             continue;
         struct str words = STR_INIT;
-        check_list_words(&words, keys);
-        check_warning(c, key, "%s has no key '%s'%s: it is ignored; known are %s", where,
+        check_list_words(&words, keys, "and");
+        check_warning(c, key, "%s has no key '%s'%s: it is ignored; there are %s", where,
                       check_shown(c, key->text), check_did_you_mean(c, key->text, keys),
                       str_get(&words));
         str_release(&words);

@@ -59,8 +59,8 @@ const char *check_shown_node(struct check *c, const struct node *node);
 const char *check_nearest(struct check *c, const char *word, const char *const *words);
 // " (did you mean 'x'?)" or "", in a buffer of `c`.
 const char *check_did_you_mean(struct check *c, const char *word, const char *const *words);
-// "a, b, c or d".
-void check_list_words(struct str *out, const char *const *words);
+// "a, b, c or d", with `last` ("or", "and") before the last.
+void check_list_words(struct str *out, const char *const *words, const char *last);
 
 // --- typed readings (check.c): false with an error that names `what` when the node is something
 // else ---

@@ -144,7 +144,7 @@ static void report_unknown_dist(const struct form *form, const struct node *node
             meant = check_nearest(c, node->text, dist_words);
     }
     struct str list = STR_INIT;
-    check_list_words(&list, dist_words);
+    check_list_words(&list, dist_words, "or");
     check_error(c, node, "parameter '%s' has no distribution %s%s%s%s: use %s",
                 check_shown(c, form->name), check_shown_node(c, node),
                 meant ? " (did you mean '" : "", meant ? meant : "", meant ? "'?)" : "",
@@ -568,7 +568,7 @@ static bool read_probabilities(const struct form *form, struct param *param)
     }
     if (values->kind == NODE_SEQUENCE && list->count != values->count) {
         check_error(form->c, list,
-                    "parameter '%s' has %zu values but %zu probabilities: give one for each", name,
+                    "parameter '%s' has %zu values and %zu probabilities: give one for each", name,
                     values->count, list->count);
         return false;
     }

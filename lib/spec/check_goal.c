@@ -35,7 +35,7 @@ static void report_unknown_method(struct check *c, const struct node *node, cons
     const char *words[METHODS_MAX];
     method_words(words);
     struct str list = STR_INIT;
-    check_list_words(&list, words);
+    check_list_words(&list, words, "or");
     if (!strcmp(method, "custom"))
         check_error(c, node,
                     "method 'custom' leaves the search to a program of yours, which has no seat "
@@ -99,7 +99,7 @@ static void report_unknown_option(struct check *c, const struct node *key,
     for (size_t i = 0; i < count; i++)
         words[i] = options[i].name;
     struct str list = STR_INIT;
-    check_list_words(&list, words);
+    check_list_words(&list, words, "or");
     check_error(c, key, "method '%s' has no option '%s'%s: use %s", c->spec->method,
                 check_shown(c, key->text), check_did_you_mean(c, key->text, words), str_get(&list));
     str_release(&list);
@@ -127,7 +127,7 @@ static bool read_word_option(struct check *c, const struct node *node,
         }
     }
     struct str list = STR_INIT;
-    check_list_words(&list, option->words);
+    check_list_words(&list, option->words, "or");
     check_error(c, node, "%s must be %s, but this is %s%s", option->name, str_get(&list),
                 check_shown_node(c, node), check_did_you_mean(c, text, option->words));
     str_release(&list);
@@ -488,14 +488,15 @@ static bool read_hyperband(struct check *c, const struct node *node, struct earl
     if (strict)
         ok = check_bool(c, strict, "strict", &ret->strict) && ok;
     if (eta) {
-        ok = check_number(c, eta, "eta", &scalar) && ok;
-        if (ok && scalar.number <= 1) {
+        if (!check_number(c, eta, "eta", &scalar))
+            return false;
+        if (scalar.number <= 1) {
             check_error(c, eta,
                         "eta must be greater than 1 (1/eta of the runs go on), but this is %s",
                         check_shown(c, eta->text));
             return false;
         }
-        ret->eta = ok ? scalar.number : 3;
+        ret->eta = scalar.number;
     }
     return ok;
 }
@@ -522,9 +523,10 @@ void check_early_terminate(struct check *c, const struct node *node)
     struct early_stop stop = {.kind = EARLY_STOP_HYPERBAND};
     if (!read_hyperband(c, node, &stop) || !settle_bands(c, node, &stop))
         return;
+    if (c->goal_is_unclear)
+        return; // off, as the warning at the goal says
     show_hyperband(c, node, &stop);
-    if (!c->goal_is_unclear)
-        c->spec->early_stop = stop;
+    c->spec->early_stop = stop;
 }
 
 // --- scheduler ---

@@ -50,7 +50,7 @@ static int check_word(struct check *c, const struct node *node, const char *what
             return i;
     }
     struct str list = STR_INIT;
-    check_list_words(&list, words);
+    check_list_words(&list, words, "or");
     check_error(c, node, "%s must be %s, but this is %s%s", what, str_get(&list),
                 check_shown_node(c, node), check_did_you_mean(c, text, words));
     str_release(&list);
@@ -112,7 +112,7 @@ static void read_retry_class(struct check *c, const struct pair *pair)
     const char *words[EXIT_CLASS_COUNT + 1];
     struct str list = STR_INIT, what = STR_INIT;
     retry_words(words);
-    check_list_words(&list, words);
+    check_list_words(&list, words, "or");
     str_addf(&what, "retry.%s", check_shown(c, pair->key->text));
     if (!exit_class_parse(pair->key->text, &class_id))
         check_error(c, pair->key, "retry has no class '%s'%s: use %s",

@@ -32,6 +32,28 @@ static char *corpus_dir(void)
     return found;
 }
 
+// A spec that was accepted can be sampled: its strategy gives a first configuration.
+static bool gives_configuration(const struct spec *spec)
+{
+    struct strategy_setup setup = {.space = spec->space,
+                                   .goal = spec->goal,
+                                   .seed = spec->seed,
+                                   .shuffle = spec->shuffle,
+                                   .settings = spec->settings,
+                                   .setting_count = spec->setting_count};
+    struct strategy *strategy = NULL;
+    struct config config = {0};
+    struct err err = {0};
+    int rc = strategy_new(spec->strategy, &setup, &strategy, &err);
+    if (rc == 0)
+        rc = strategy_ask(strategy, 1, &config, &err);
+    if (rc != 0)
+        print_error("%s\n", err.text);
+    config_release(&config);
+    strategy_free(strategy);
+    return rc == 0;
+}
+
 // What Trawl makes of a file, in the columns of EXPECT.tsv.
 static void describe(struct str *out, const char *path, const char *name, struct str *problems_text)
 {
@@ -49,6 +71,8 @@ static void describe(struct str *out, const char *path, const char *name, struct
             str_addf(out, "%llu", (unsigned long long)points);
         else
             str_addch(out, '-');
+        if (!gives_configuration(spec))
+            str_add(out, "\tcannot be sampled");
     }
     problems_release(&problems);
     spec_free(spec);
