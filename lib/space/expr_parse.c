@@ -420,7 +420,9 @@ static int parse_list(struct parser *parser, enum expr_op op)
     const char *close = symbol(parser, "[") ? "]" : ")";
     if (!symbol(parser, "[") && !symbol(parser, "("))
         return fail(parser, "a list like [1, 2]");
-    int rc = advance(parser);
+    int rc = enter(parser);
+    if (rc == 0)
+        rc = advance(parser);
     if (rc == 0)
         rc = emit(parser, (struct expr_code){.op = OP_BOOL, .boolean = false}, 1);
     while (rc == 0 && !symbol(parser, close)) {
@@ -432,6 +434,7 @@ static int parse_list(struct parser *parser, enum expr_op op)
     }
     if (rc == 0)
         rc = advance(parser);
+    parser->depth--;
     return rc == 0 ? emit_op(parser, op, -1) : rc;
 }
 

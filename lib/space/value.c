@@ -121,7 +121,7 @@ bool value_equal(const struct value *a, const struct value *b)
 
 static uint64_t json_hash(const struct json_object *json)
 {
-    uint64_t hash = 0x51ED270B;
+    uint64_t hash = (uint64_t)json_object_get_type(json);
     if (json_object_is_type(json, json_type_array)) {
         for (size_t i = 0; i < json_object_array_length(json); i++) {
             uint64_t element = json_hash(json_object_array_get_idx(json, i));
