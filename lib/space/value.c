@@ -97,7 +97,7 @@ static bool text_json_equal(const char *a, const char *b)
 
 bool value_equal(const struct value *a, const struct value *b)
 {
-    int64_t x, y;
+    int64_t x = 0, y = 0;
     bool a_integral = integral(a, &x), b_integral = integral(b, &y);
     if (a_integral || b_integral)
         return a_integral && b_integral && x == y;
