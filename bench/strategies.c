@@ -1,8 +1,9 @@
-// What a suggestion costs: strategy_ask of each method for 10 parameters, as a multiple of the least that any
-// strategy must do (draw 10 numbers, allocate a configuration for them, release it), measured in the same run.
+// What a suggestion costs: strategy_ask of each method for 10 parameters, as a multiple of the
+// least that any strategy must do (draw 10 numbers, allocate a configuration for them, release it),
+// measured in the same run.
 //
-// Prints the median of ROUNDS rounds. The spaces: 10 numbers; 10 mixed with strings, a condition and a
-// constraint; a grid of 10^10 points in order and shuffled.
+// Prints the median of ROUNDS rounds. The spaces: 10 numbers; 10 mixed with strings, a condition
+// and a constraint; a grid of 10^10 points in order and shuffled.
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -14,14 +15,15 @@
 #include <stdlib.h>
 
 #define PARAMETERS 10
-#define ASKS 20000
-#define ROUNDS 15
+#define ASKS       20000
+#define ROUNDS     15
 
 static volatile double sink;
 
 static struct param parameter(int i, enum dist dist)
 {
-    struct param param = {.dist = dist, .min = 1e-5, .max = 1, .int_min = 1, .int_max = 10, .sigma = 1};
+    struct param param = {
+        .dist = dist, .min = 1e-5, .max = 1, .int_min = 1, .int_max = 10, .sigma = 1};
     param.name = xasprintf("p%d", i);
     param.path = xcalloc(1, sizeof *param.path);
     param.path[0] = xstrdup(param.name);
@@ -62,11 +64,11 @@ static struct space *make_space(char kind)
     struct err err;
     struct space *space = space_new();
     for (int i = 0; i < PARAMETERS; i++) {
-        struct param param = kind == 'i'               ? parameter(i, DIST_INT_UNIFORM)
-                             : kind == 'f'             ? parameter(i, DIST_UNIFORM)
-                             : i % 3 == 0              ? choice(i)
-                             : i % 3 == 1              ? parameter(i, DIST_LOG_UNIFORM_VALUES)
-                                                       : parameter(i, DIST_INT_UNIFORM);
+        struct param param = kind == 'i'   ? parameter(i, DIST_INT_UNIFORM)
+                             : kind == 'f' ? parameter(i, DIST_UNIFORM)
+                             : i % 3 == 0  ? choice(i)
+                             : i % 3 == 1  ? parameter(i, DIST_LOG_UNIFORM_VALUES)
+                                           : parameter(i, DIST_INT_UNIFORM);
         if (kind == 'm' && i == 4)
             param.when = expression("p0 == 'sgd'");
         must(space_add(space, &param, &err), &err);

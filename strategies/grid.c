@@ -1,7 +1,8 @@
 // Grid: every combination once, from a cursor; no list of points is kept.
 //
-// The cursor counts grid indices looked at, feasible or not. Under `order: shuffle` index i is the i-th of a
-// seeded permutation. Without it, runs of indices that conditions make repeat one configuration are skipped.
+// The cursor counts grid indices looked at, feasible or not. Under `order: shuffle` index i is the
+// i-th of a seeded permutation. Without it, runs of indices that conditions make repeat one
+// configuration are skipped.
 
 #include "base/mem.h"
 #include "strategies/permutation.h"
@@ -14,7 +15,8 @@ struct grid {
     uint64_t count; // of indices
     uint64_t next;
     bool shuffle;
-    bool partial; // began behind the first index, or gave a point: an end without points is no error
+    bool
+        partial; // began behind the first index, or gave a point: an end without points is no error
     struct permutation permutation;
 };
 
@@ -69,9 +71,9 @@ static int ask(struct strategy *strategy, uint64_t point, struct config *ret, st
             return 0;
         }
     }
-    return err_set(err, ERR_AGAIN, "none of %d grid points fits; the search goes on at %llu of %llu",
-                   STRATEGY_SCAN_MAX, (unsigned long long)grid->next,
-                   (unsigned long long)grid->count);
+    return err_set(
+        err, ERR_AGAIN, "none of %d grid points fits; the search goes on at %llu of %llu",
+        STRATEGY_SCAN_MAX, (unsigned long long)grid->next, (unsigned long long)grid->count);
 }
 
 static uint64_t cursor(const struct strategy *strategy)

@@ -1,7 +1,8 @@
-// A Feistel network over the next even-bit power of two, with cycle walking: a result past the end is put in
-// again until it is inside. (M. Luby and C. Rackoff, "How to construct pseudorandom permutations from
-// pseudorandom functions", SIAM J. Comput. 17, 1988; J. Black and P. Rogaway, "Ciphers with arbitrary finite
-// domains", CT-RSA 2002.) The domain is below 4 n (64 for small n), so four walks are the mean at most.
+// A Feistel network over the next even-bit power of two, with cycle walking: a result past the end
+// is put in again until it is inside. (M. Luby and C. Rackoff, "How to construct pseudorandom
+// permutations from pseudorandom functions", SIAM J. Comput. 17, 1988; J. Black and P. Rogaway,
+// "Ciphers with arbitrary finite domains", CT-RSA 2002.) The domain is below 4 n (64 for small n),
+// so four walks are the mean at most.
 
 #include "strategies/permutation.h"
 
@@ -25,7 +26,8 @@ void permutation_init(struct permutation *permutation, uint64_t n, uint64_t seed
         permutation->keys[i] = rng_u64(&rng);
 }
 
-// The finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
+// The finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+// generators", 2014).
 static uint64_t mix(uint64_t z)
 {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

@@ -1,6 +1,7 @@
-// Random: point i is drawn from stream i of the seed, one number a parameter in the space's order. A draw that
-// the constraints refuse is followed by the next of the same stream, so points do not depend on each other.
-// As in W&B nothing is remembered: a point may come twice, and the search never ends by itself.
+// Random: point i is drawn from stream i of the seed, one number a parameter in the space's order.
+// A draw that the constraints refuse is followed by the next of the same stream, so points do not
+// depend on each other. As in W&B nothing is remembered: a point may come twice, and the search
+// never ends by itself.
 
 #include "base/mem.h"
 #include "strategies/strategy_impl.h"

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const struct strategy_option *find_option(const struct strategy_option *options, const char *name)
+static const struct strategy_option *find_option(const struct strategy_option *options,
+                                                 const char *name)
 {
     for (; options && options->name; options++)
         if (str_equal(options->name, name))
@@ -34,14 +35,15 @@ static int refuse_name(const struct strategy_method *method, const char *name, s
     const char *near = str_nearest(name, words);
     int rc = near ? err_set(err, ERR_INVALID, "method %s has no option '%s'; did you mean '%s'?",
                             method->name, name, near)
-                  : err_set(err, ERR_INVALID, "method %s has no option '%s'; it has %s", method->name,
-                            name, str_get(&all));
+                  : err_set(err, ERR_INVALID, "method %s has no option '%s'; it has %s",
+                            method->name, name, str_get(&all));
     str_release(&all);
     free(words);
     return rc;
 }
 
-static int check_number(const struct strategy_option *option, const struct value *value, struct err *err)
+static int check_number(const struct strategy_option *option, const struct value *value,
+                        struct err *err)
 {
     double x;
     bool number = value->kind != VALUE_BOOL && value_number(value, &x) && !isnan(x);
@@ -56,7 +58,8 @@ static int check_number(const struct strategy_option *option, const struct value
                    option->kind == OPTION_INT ? "an integer" : "a number", low, high);
 }
 
-static int check_word(const struct strategy_option *option, const struct value *value, struct err *err)
+static int check_word(const struct strategy_option *option, const struct value *value,
+                      struct err *err)
 {
     struct str all = STR_INIT;
     const char *text = value->kind == VALUE_STRING ? value->text : "";
@@ -80,9 +83,9 @@ static int check_setting(const struct strategy_option *option, const struct valu
                          struct err *err)
 {
     if (option->kind == OPTION_BOOL)
-        return value->kind == VALUE_BOOL ? 0
-                                         : err_set(err, ERR_INVALID,
-                                                   "option '%s' must be true or false", option->name);
+        return value->kind == VALUE_BOOL
+                   ? 0
+                   : err_set(err, ERR_INVALID, "option '%s' must be true or false", option->name);
     if (option->kind == OPTION_WORD)
         return check_word(option, value, err);
     return check_number(option, value, err);

@@ -1,7 +1,9 @@
-// Sobol: points of a scrambled Sobol sequence, one dimension a parameter that can vary, in the space's order.
+// Sobol: points of a scrambled Sobol sequence, one dimension a parameter that can vary, in the
+// space's order.
 //
-// The cursor is the index in the sequence; one that the constraints refuse is passed over. Parameters beyond
-// the published dimensions are drawn from stream `index` of the seed, as method random draws all of them.
+// The cursor is the index in the sequence; one that the constraints refuse is passed over.
+// Parameters beyond the published dimensions are drawn from stream `index` of the seed, as method
+// random draws all of them.
 
 #include "base/mem.h"
 #include "strategies/sobol_sequence.h"

@@ -21,7 +21,8 @@ static unsigned degree_of(uint16_t polynomial)
 
 // Columns of one dimension: the given first ones, then the recurrence of its polynomial
 // x^s + a_1 x^(s-1) + ... + a_(s-1) x + 1:
-// v_k = a_1 v_(k-1) ^ ... ^ a_(s-1) v_(k-s+1) ^ v_(k-s) ^ (v_(k-s) >> s), with v_k = m_k / 2^k in binary.
+// v_k = a_1 v_(k-1) ^ ... ^ a_(s-1) v_(k-s+1) ^ v_(k-s) ^ (v_(k-s) >> s), with v_k = m_k / 2^k in
+// binary.
 static void fill_columns(uint64_t columns[static SOBOL_COLUMNS], uint16_t polynomial,
                          const uint16_t *initial)
 {
@@ -46,7 +47,8 @@ static uint64_t parity(uint64_t bits)
     return bits & 1;
 }
 
-// Multiply by a lower triangular matrix with ones on its diagonal; row r mixes the bits above bit r into it.
+// Multiply by a lower triangular matrix with ones on its diagonal; row r mixes the bits above bit r
+// into it.
 static void scramble_columns(uint64_t columns[static SOBOL_COLUMNS], struct rng *rng)
 {
     uint64_t scrambled[SOBOL_COLUMNS] = {0};

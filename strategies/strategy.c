@@ -13,7 +13,8 @@ static const struct strategy_option no_options[] = {{.name = NULL}};
 #define METHOD_LIST(X)                                                                             \
     X("grid", grid_ops, STRATEGY_INDEXED | STRATEGY_FINITE, no_options,                            \
       "every combination of the listed values, the last name fastest")                             \
-    X("random", random_ops, STRATEGY_INDEXED, no_options, "independent draws from the distributions") \
+    X("random", random_ops, STRATEGY_INDEXED, no_options,                                          \
+      "independent draws from the distributions")                                                  \
     X("sobol", sobol_ops, STRATEGY_INDEXED, sobol_options,                                         \
       "a scrambled Sobol sequence: like random, but spread evenly")
 
@@ -22,7 +23,7 @@ static const struct strategy_method methods[] = {
     {.name = word, .caps = bits, .options = table, .help = text},
     METHOD_LIST(METHOD_ROW)
 #undef METHOD_ROW
-    {.name = NULL}};
+        {.name = NULL}};
 
 static const struct strategy_ops *const operations[] = {
 #define METHOD_OPS(word, ops, bits, table, text) &ops,
@@ -53,7 +54,8 @@ static int refuse_method(const char *name, struct err *err)
             str_addf(&all, "%s%s", i ? ", " : "", words[i]);
     }
     const char *near = name ? str_nearest(name, words) : NULL;
-    int rc = near ? err_set(err, ERR_NOT_FOUND, "there is no method '%s'; did you mean '%s'?", name, near)
+    int rc = near ? err_set(err, ERR_NOT_FOUND, "there is no method '%s'; did you mean '%s'?", name,
+                            near)
                   : err_set(err, ERR_NOT_FOUND, "there is no method '%s'; there are %s",
                             name ? name : "", str_get(&all));
     str_release(&all);
@@ -79,8 +81,7 @@ int strategy_new(const char *method, const struct strategy_setup *setup, struct 
     strategy->goal = setup->goal;
     strategy->seed = setup->seed;
     strategy->units = xcalloc(space_count(setup->space), sizeof *strategy->units);
-    strategy->failures =
-        xcalloc(space_constraint_count(setup->space), sizeof *strategy->failures);
+    strategy->failures = xcalloc(space_constraint_count(setup->space), sizeof *strategy->failures);
     config_view_init(setup->space, &strategy->view);
     *ret = strategy;
     return 0;
@@ -158,10 +159,11 @@ int strategy_refuse(const struct strategy *strategy, struct err *err)
     for (size_t i = 1; i < space_constraint_count(strategy->space); i++)
         if (strategy->failures[i] > strategy->failures[worst])
             worst = i;
-    return err_set(err, ERR_INVALID,
-                   "no configuration satisfies the constraints: '%s' failed in %.1f %% of %llu tried; "
-                   "loosen it or widen the parameters it names",
-                   expr_text(space_constraint(strategy->space, worst)),
-                   100.0 * (double)strategy->failures[worst] / (double)strategy->rejects,
-                   (unsigned long long)strategy->rejects);
+    return err_set(
+        err, ERR_INVALID,
+        "no configuration satisfies the constraints: '%s' failed in %.1f %% of %llu tried; "
+        "loosen it or widen the parameters it names",
+        expr_text(space_constraint(strategy->space, worst)),
+        100.0 * (double)strategy->failures[worst] / (double)strategy->rejects,
+        (unsigned long long)strategy->rejects);
 }

@@ -1,15 +1,16 @@
 // Private to strategies/: what a method provides, and what methods share.
 //
-// A method has its own struct with `struct strategy base` first, and a table of operations. strategy_new
-// has checked the settings when `create` runs. Operations that a method does not need are NULL.
+// A method has its own struct with `struct strategy base` first, and a table of operations.
+// strategy_new has checked the settings when `create` runs. Operations that a method does not need
+// are NULL.
 #pragma once
 
 #include "base/rng.h"
 #include "strategies/strategy.h"
 
 struct strategy_ops {
-    // Make the method's struct; `base` is filled in by strategy_new afterwards. ERR_INVALID for a space that the
-    // method cannot search.
+    // Make the method's struct; `base` is filled in by strategy_new afterwards. ERR_INVALID for a
+    // space that the method cannot search.
     int (*create)(const struct strategy_setup *setup, struct strategy **ret, struct err *err);
     void (*destroy)(struct strategy *strategy); // all of it
     int (*ask)(struct strategy *strategy, uint64_t point, struct config *ret, struct err *err);
@@ -26,10 +27,10 @@ struct strategy {
     const struct space *space;
     enum goal goal;
     uint64_t seed;
-    struct config view;  // scratch: the point being looked at
-    double *units;       // scratch: one a parameter
-    uint64_t *failures;  // by constraint, in the present search
-    uint64_t rejects;    // points looked at and refused in the present search
+    struct config view; // scratch: the point being looked at
+    double *units;      // scratch: one a parameter
+    uint64_t *failures; // by constraint, in the present search
+    uint64_t rejects;   // points looked at and refused in the present search
 };
 
 extern const struct strategy_ops grid_ops, random_ops, sobol_ops;
@@ -49,8 +50,9 @@ const char *setting_word(const struct strategy_setup *setup, const struct strate
 int settings_check(const struct strategy_method *method, const struct strategy_setup *setup,
                    struct err *err);
 
-// Looking for a feasible point: start, then strategy_accepts for each candidate in strategy->view, which counts
-// what fails. strategy_refuse is the ERR_INVALID that names the constraint that failed most.
+// Looking for a feasible point: start, then strategy_accepts for each candidate in strategy->view,
+// which counts what fails. strategy_refuse is the ERR_INVALID that names the constraint that failed
+// most.
 void strategy_search(struct strategy *strategy);
 bool strategy_accepts(struct strategy *strategy);
 int strategy_refuse(const struct strategy *strategy, struct err *err);

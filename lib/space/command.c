@@ -1,7 +1,7 @@
 // Command templates: macros found, checked and replaced.
 //
-// An item is read as plain text and macros. An item that is exactly one macro may become several items or
-// none; a macro inside a longer item is replaced in place.
+// An item is read as plain text and macros. An item that is exactly one macro may become several
+// items or none; a macro inside a longer item is replaced in place.
 
 #include "space/command.h"
 
@@ -71,8 +71,8 @@ void command_release(struct command *command)
     *command = (struct command){0};
 }
 
-// The first macro at or behind s: where it starts, its name (the caller's) and what follows it; NULL when
-// there is none.
+// The first macro at or behind s: where it starts, its name (the caller's) and what follows it;
+// NULL when there is none.
 static const char *next_macro(const char *s, char **ret_name, const char **ret_after)
 {
     for (s = strstr(s, "${"); s; s = strstr(s + 2, "${")) {
@@ -267,24 +267,25 @@ static void check_macro(struct check *check, size_t item, const char *name, bool
         check_unknown(check, item, name, whole);
     } else if (kind == KIND_LIST && !whole) {
         struct str sentence = STR_INIT;
-        str_addf(&sentence,
-                 "'${%s}' stands for several items and is replaced only as an item of its own; move "
-                 "it to a line of its own",
-                 name);
+        str_addf(
+            &sentence,
+            "'${%s}' stands for several items and is replaced only as an item of its own; move "
+            "it to a line of its own",
+            name);
         check->report(check->context, item, false, str_get(&sentence));
         str_release(&sentence);
     } else if (strcmp(name, "program") == 0 && !check->program) {
         check->errors++;
-        check->report(check->context, item, true,
-                      "'${program}' needs a program and the sweep names none; add 'program:' or write "
-                      "the program into 'command:'");
+        check->report(
+            check->context, item, true,
+            "'${program}' needs a program and the sweep names none; add 'program:' or write "
+            "the program into 'command:'");
     }
 }
 
-size_t command_check(const char *const *items, size_t count, const char *program,
-                     const struct space *space,
-                     void (*report)(void *context, size_t item, bool is_error, const char *sentence),
-                     void *context)
+size_t command_check(
+    const char *const *items, size_t count, const char *program, const struct space *space,
+    void (*report)(void *context, size_t item, bool is_error, const char *sentence), void *context)
 {
     struct check check = {.space = space, .program = program, .report = report, .context = context};
     bool given = items && count > 0;
@@ -306,7 +307,8 @@ size_t command_check(const char *const *items, size_t count, const char *program
 
 #define SAFE "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_"
 
-// In single quotes; for a local item in double quotes, where what the agent replaces stays readable.
+// In single quotes; for a local item in double quotes, where what the agent replaces stays
+// readable.
 static void write_quoted(struct str *out, const struct command_item *item)
 {
     str_addch(out, item->local ? '"' : '\'');
@@ -331,7 +333,8 @@ void command_write_shell(struct str *out, const struct command *command)
         const struct command_item *item = &command->items[i];
         const char *safe = item->local ? SAFE "${}" : SAFE;
         str_add(out, i ? " " : "");
-        if (item->text[0] && item->text[strspn(item->text, safe)] == '\0' && !strstr(item->text, "$$"))
+        if (item->text[0] && item->text[strspn(item->text, safe)] == '\0' &&
+            !strstr(item->text, "$$"))
             str_add(out, item->text);
         else
             write_quoted(out, item);

@@ -67,7 +67,8 @@ void config_view_unit(const struct space *space, const double *units, struct con
 
 __extension__ typedef unsigned __int128 wide;
 
-// The first index above `index` with another digit at `place` or before: all between are alike up to there.
+// The first index above `index` with another digit at `place` or before: all between are alike up
+// to there.
 static uint64_t skip_past(const struct space *space, uint64_t index, size_t place)
 {
     wide stride = 1;
@@ -77,8 +78,8 @@ static uint64_t skip_past(const struct space *space, uint64_t index, size_t plac
     return next > UINT64_MAX ? UINT64_MAX : (uint64_t)next;
 }
 
-// Indices repeat a configuration when an inactive parameter's digit is not 0. That lasts until a digit changes
-// that can activate the parameter, or one before it.
+// Indices repeat a configuration when an inactive parameter's digit is not 0. That lasts until a
+// digit changes that can activate the parameter, or one before it.
 static bool check_canonical(const struct space *space, uint64_t index, const bool *active,
                             uint64_t *ret_next)
 {

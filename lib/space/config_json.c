@@ -133,8 +133,8 @@ static int read_leaf(struct reader *reader, size_t index, const struct json_obje
     return rc;
 }
 
-static int read_group(struct reader *reader, const struct json_object *json, size_t low, size_t high,
-                      size_t depth)
+static int read_group(struct reader *reader, const struct json_object *json, size_t low,
+                      size_t high, size_t depth)
 {
     if (!json_object_is_type(json, json_type_object))
         return err_set(reader->err, ERR_INVALID, "'%s' should be a mapping of parameters",

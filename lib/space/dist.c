@@ -1,8 +1,9 @@
 // Distributions: unit interval to value and back.
 //
-// Every numeric family is a quantile function over a support; a q_ form rounds what comes out to the nearest
-// multiple of q that lies in the support. The formulas are those of W&B's params.py, with two changes: a
-// share is half-open at its upper end ([k/n, (k+1)/n) is the k-th of n values), and q_ forms stay inside.
+// Every numeric family is a quantile function over a support; a q_ form rounds what comes out to
+// the nearest multiple of q that lies in the support. The formulas are those of W&B's params.py,
+// with two changes: a share is half-open at its upper end ([k/n, (k+1)/n) is the k-th of n values),
+// and q_ forms stay inside.
 
 #include "space/dist.h"
 
@@ -17,7 +18,14 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-enum family { FAMILY_DISCRETE, FAMILY_UNIFORM, FAMILY_LOG, FAMILY_NORMAL, FAMILY_LOG_NORMAL, FAMILY_BETA };
+enum family {
+    FAMILY_DISCRETE,
+    FAMILY_UNIFORM,
+    FAMILY_LOG,
+    FAMILY_NORMAL,
+    FAMILY_LOG_NORMAL,
+    FAMILY_BETA
+};
 
 static const struct {
     enum family family;
@@ -80,8 +88,8 @@ static double clamp(double x, double low, double high)
     return x < low ? low : x > high ? high : x;
 }
 
-// Logarithms of the bounds. W&B's inverse forms are the same distribution; in their first version the
-// exponents count down from -min to -max.
+// Logarithms of the bounds. W&B's inverse forms are the same distribution; in their first version
+// the exponents count down from -min to -max.
 static void log_bounds(const struct param *param, double *ret_low, double *ret_high)
 {
     if (param->dist == DIST_INV_LOG_UNIFORM) {

@@ -24,6 +24,6 @@ void dist_multiples(const struct param *param, double *ret_low, double *ret_high
 // The value of multiple k: an integer where q is one, never outside the bounds.
 struct value dist_multiple(const struct param *param, double k);
 
-// The member of the parameter's values that equals `value`, in the parameter's own kind, text borrowed:
-// 3 becomes 3.0 for a float. False when it is not one of them.
+// The member of the parameter's values that equals `value`, in the parameter's own kind, text
+// borrowed: 3 becomes 3.0 for a float. False when it is not one of them.
 bool param_normalise(const struct param *param, const struct value *value, struct value *ret);

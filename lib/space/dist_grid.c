@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Places of the distinct values that can occur, in listed order, by a hash table with open addressing.
+// Places of the distinct values that can occur, in listed order, by a hash table with open
+// addressing.
 static uint32_t *list_distinct(const struct param *param, size_t *ret_count)
 {
     size_t size = 16, count = 0;

@@ -1,8 +1,8 @@
 // Expressions: binding and evaluation.
 //
-// Truth has three values (Kleene, "Introduction to Metamathematics", 1952, section 64): what depends on an
-// inactive parameter is open, and stays open unless the rest decides. The public face knows two: open is
-// not true.
+// Truth has three values (Kleene, "Introduction to Metamathematics", 1952, section 64): what
+// depends on an inactive parameter is open, and stays open unless the rest decides. The public face
+// knows two: open is not true.
 
 #include "base/mem.h"
 #include "space/expr_impl.h"
@@ -85,7 +85,8 @@ static struct operand combine(enum expr_op op, const struct operand *a, const st
     return a->absent || b->absent ? absent : boolean(!decides);
 }
 
-// A NaN that was computed equals nothing, as in Python; value_equal, for points of a grid, has it equal itself.
+// A NaN that was computed equals nothing, as in Python; value_equal, for points of a grid, has it
+// equal itself.
 static bool equal(const struct operand *a, const struct operand *b)
 {
     const struct value *x = &a->value;
@@ -104,10 +105,7 @@ static bool order(enum expr_op op, const struct operand *a, const struct operand
         x = to_number(a);
         y = to_number(b);
     }
-    return op == OP_LT   ? x < y
-           : op == OP_LE ? x <= y
-           : op == OP_GT ? x > y
-                         : x >= y;
+    return op == OP_LT ? x < y : op == OP_LE ? x <= y : op == OP_GT ? x > y : x >= y;
 }
 
 static struct operand compare(enum expr_op op, const struct operand *a, const struct operand *b)

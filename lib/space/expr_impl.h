@@ -1,7 +1,7 @@
 // Private to lib/space: the compiled form of an expression, a program for a stack machine.
 //
-// Reverse Polish notation needs no recursion to evaluate or to free, however long the source is; the deepest
-// the stack can get is counted while parsing.
+// Reverse Polish notation needs no recursion to evaluate or to free, however long the source is;
+// the deepest the stack can get is counted while parsing.
 #pragma once
 
 #include "space/expr.h"

@@ -14,15 +14,15 @@ enum token {
     TOKEN_END,
     TOKEN_NUMBER,
     TOKEN_TEXT,
-    TOKEN_NAME,  // may be a keyword: compared by word()
+    TOKEN_NAME, // may be a keyword: compared by word()
     TOKEN_QUOTED_NAME,
     TOKEN_SYMBOL
 };
 
 struct parser {
     const char *text;
-    size_t at;    // start of the current token
-    size_t next;  // behind it
+    size_t at;   // start of the current token
+    size_t next; // behind it
     enum token token;
     size_t depth; // nesting of rules
     size_t stack; // operands on the machine's stack
@@ -31,10 +31,10 @@ struct parser {
     size_t column; // of the error, 1-based
 };
 
-static const char *const functions[] = {"abs",  "min",  "max",   "log",  "log2", "log10", "exp",
-                                        "sqrt", "floor", "ceil", "round", NULL};
-static const enum expr_op function_ops[] = {OP_ABS,  OP_MIN,  OP_MAX,   OP_LOG,  OP_LOG2, OP_LOG10,
-                                            OP_EXP,  OP_SQRT, OP_FLOOR, OP_CEIL, OP_ROUND};
+static const char *const functions[] = {"abs", "min",  "max",   "log",  "log2",  "log10",
+                                        "exp", "sqrt", "floor", "ceil", "round", NULL};
+static const enum expr_op function_ops[] = {OP_ABS, OP_MIN,  OP_MAX,   OP_LOG,  OP_LOG2, OP_LOG10,
+                                            OP_EXP, OP_SQRT, OP_FLOOR, OP_CEIL, OP_ROUND};
 
 static int parse_or(struct parser *parser);
 static int parse_unary(struct parser *parser);
@@ -321,9 +321,11 @@ static int parse_name_or_call(struct parser *parser)
     if (rc == 0 && symbol(parser, "(")) {
         char *name = xstrndup(parser->text + start, end - start);
         const char *near = str_nearest(name, functions);
-        rc = fail_at(parser, start, "there is no function '%s'; %s%s%s", name,
-                     near ? "did you mean '" : "functions are abs, min, max, log, log2, log10, exp, sqrt, floor, ceil, round",
-                     near ? near : "", near ? "'?" : "");
+        rc = fail_at(
+            parser, start, "there is no function '%s'; %s%s%s", name,
+            near ? "did you mean '"
+                 : "functions are abs, min, max, log, log2, log10, exp, sqrt, floor, ceil, round",
+            near ? near : "", near ? "'?" : "");
         free(name);
     }
     return rc;
@@ -352,7 +354,8 @@ static int parse_primary(struct parser *parser)
     return rc;
 }
 
-// Right-associative, and tighter than a sign before it, as in Python: -2 ** 2 is -4, 2 ** -1 is 0.5.
+// Right-associative, and tighter than a sign before it, as in Python: -2 ** 2 is -4, 2 ** -1 is
+// 0.5.
 static int parse_power(struct parser *parser)
 {
     int rc = parse_primary(parser);

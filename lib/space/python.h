@@ -1,5 +1,5 @@
-// Private to lib/space: the text forms that Python gives to JSON-like values, which W&B's agent puts on
-// command lines.
+// Private to lib/space: the text forms that Python gives to JSON-like values, which W&B's agent
+// puts on command lines.
 #pragma once
 
 #include "base/str.h"

@@ -62,8 +62,8 @@ int space_add(struct space *space, struct param *param, struct err *err)
         return err_set(err, ERR_LIMIT, "a space has at most %d parameters", SPACE_PARAMS_MAX);
     size_t place = name_place(space, param->name, &found);
     if (found)
-        return err_set(err, ERR_INVALID, "parameter '%s' is there twice; rename or remove one of them",
-                       param->name);
+        return err_set(err, ERR_INVALID,
+                       "parameter '%s' is there twice; rename or remove one of them", param->name);
     size_t slot_count = space->count;
     ARRAY_GROW(space->slots, slot_count, space->capacity);
     ARRAY_GROW(space->by_name, slot_count, space->by_name_capacity);
@@ -124,8 +124,8 @@ static int resolve(void *context, const char *name)
     return space_find(context, name);
 }
 
-// The sentence for the first unknown name: the nearest right one, or back-ticks for a name that was taken
-// for a difference (`a-b`).
+// The sentence for the first unknown name: the nearest right one, or back-ticks for a name that was
+// taken for a difference (`a-b`).
 static int unknown_name(const struct space *space, const struct expr *expr, struct err *err)
 {
     size_t count, i = 0;
@@ -145,10 +145,11 @@ static int unknown_name(const struct space *space, const struct expr *expr, stru
     const char *near = str_nearest(names[i], all);
     int rc;
     if (hyphen)
-        rc = err_set(err, ERR_NOT_FOUND, "'%s' is not a parameter; write `%s` in back-ticks", names[i],
-                     hyphen);
+        rc = err_set(err, ERR_NOT_FOUND, "'%s' is not a parameter; write `%s` in back-ticks",
+                     names[i], hyphen);
     else if (near)
-        rc = err_set(err, ERR_NOT_FOUND, "'%s' is not a parameter; did you mean '%s'?", names[i], near);
+        rc = err_set(err, ERR_NOT_FOUND, "'%s' is not a parameter; did you mean '%s'?", names[i],
+                     near);
     else
         rc = err_set(err, ERR_NOT_FOUND, "'%s' is not a parameter", names[i]);
     free(all);
@@ -184,8 +185,8 @@ struct visit {
     size_t next; // of the names in its condition
 };
 
-static int report_cycle(const struct space *space, const struct visit *stack, size_t depth, size_t param,
-                        struct err *err)
+static int report_cycle(const struct space *space, const struct visit *stack, size_t depth,
+                        size_t param, struct err *err)
 {
     struct str path = STR_INIT;
     size_t start = 0;

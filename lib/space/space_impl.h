@@ -15,8 +15,9 @@ struct space {
     struct expr **constraints;
     size_t constraint_count, constraint_capacity;
     size_t *order; // indices, each after those that its condition names
-    // Made by space_seal, for grids: the number of values of each parameter, and the largest index of a
-    // parameter that decides, through however many conditions, whether this one is active (-1: none).
+    // Made by space_seal, for grids: the number of values of each parameter, and the largest index
+    // of a parameter that decides, through however many conditions, whether this one is active (-1:
+    // none).
     uint64_t *radix;
     long *decider;
     bool has_conditions;

@@ -1,7 +1,7 @@
 // Values: copies, equality, texts.
 //
-// Lists and mappings stay JSON text, which is compact and compared as text first; they are parsed only where
-// the text differs or where Python's form is wanted.
+// Lists and mappings stay JSON text, which is compact and compared as text first; they are parsed
+// only where the text differs or where Python's form is wanted.
 
 #include "space/value.h"
 

@@ -6,12 +6,12 @@
 #include "base/rng.h"
 #include "space/space.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <setjmp.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -85,8 +85,8 @@ static inline struct param range_param(const char *path, enum dist dist, double 
     return param;
 }
 
-static inline struct param q_param(const char *path, enum dist dist, double min, double max, double q,
-                                   bool ints)
+static inline struct param q_param(const char *path, enum dist dist, double min, double max,
+                                   double q, bool ints)
 {
     struct param param = range_param(path, dist, min, max);
     param.q = q;

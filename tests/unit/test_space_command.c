@@ -32,7 +32,8 @@ static struct space *rich_space(void)
 }
 
 // All items of the expansion, local ones marked with "~", separated by "|".
-static char *expand(const struct space *space, const char *program, const char *const *items, size_t count)
+static char *expand(const struct space *space, const char *program, const char *const *items,
+                    size_t count)
 {
     double units[16] = {0};
     struct config config;
@@ -43,7 +44,8 @@ static char *expand(const struct space *space, const char *program, const char *
         .program = program, .space = space, .config = &config, .trial = 12, .seed = 99};
     command_expand(items, count, &context, &command);
     for (size_t i = 0; i < command.count; i++)
-        str_addf(&text, "%s%s%s", i ? "|" : "", command.items[i].local ? "~" : "", command.items[i].text);
+        str_addf(&text, "%s%s%s", i ? "|" : "", command.items[i].local ? "~" : "",
+                 command.items[i].text);
     str_add(&text, "");
     command_release(&command);
     config_release(&config);
@@ -91,8 +93,9 @@ static void test_command_expand_gives_top_level_names_when_nested(void **state)
     static const struct expansion_case cases[] = {
         {"${args}", "--layers=[1, 2]|--lr=1e-05|--model={'name': \"it's\", 'size': {'x': 2}}|"
                     "--note=two words $HOME|--optimizer.lr=3|--seed=7"},
-        {"${args_json}", "{\"layers\": [1, 2], \"lr\": 1e-05, \"model\": {\"name\": \"it's\", \"size\": "
-                         "{\"x\": 2}}, \"note\": \"two words $HOME\", \"optimizer.lr\": 3, \"seed\": 7}"},
+        {"${args_json}",
+         "{\"layers\": [1, 2], \"lr\": 1e-05, \"model\": {\"name\": \"it's\", \"size\": "
+         "{\"x\": 2}}, \"note\": \"two words $HOME\", \"optimizer.lr\": 3, \"seed\": 7}"},
         {"--lr=${lr}", "--lr=1e-05"},
         {"${lr}", "1e-05"},
         {"x=${model.size.x},y=${optimizer.lr}", "x=2,y=3"},
@@ -116,7 +119,8 @@ static void test_command_expand_uses_the_default_when_no_items(void **state)
     (void)state;
     struct space *space = wandb_space();
     char *text = expand(space, "train.py", NULL, 0);
-    assert_string_equal(text, "/usr/bin/env|~${interpreter}|train.py|--a=True|--b=False|--c=1|--d=None");
+    assert_string_equal(text,
+                        "/usr/bin/env|~${interpreter}|train.py|--a=True|--b=False|--c=1|--d=None");
     free(text);
     text = expand(space, NULL, (const char *const[]){"${program}", "x"}, 2);
     assert_string_equal(text, "x");
@@ -134,18 +138,20 @@ static void test_command_check_reports_each_fault_when_macros_are_wrong(void **s
     (void)state;
     struct space *space = rich_space();
     struct str report = STR_INIT;
-    static const char *const items[] = {"${env}", "${porgram}", "${program}", "--x=${args}", "${lrr} ${lr}",
-                                        "${envvar:X}", "$HOME"};
+    static const char *const items[] = {"${env}",       "${porgram}",  "${program}", "--x=${args}",
+                                        "${lrr} ${lr}", "${envvar:X}", "$HOME"};
     assert_int_equal(command_check(items, ARRAY_LEN(items), NULL, space, collect, &report), 1);
-    assert_string_equal(
-        str_get(&report),
-        "1 warning '${porgram}' is neither a macro nor a parameter and the item is left out; did you mean "
-        "'${program}'?\n"
-        "2 error '${program}' needs a program and the sweep names none; add 'program:' or write the program "
-        "into 'command:'\n"
-        "3 warning '${args}' stands for several items and is replaced only as an item of its own; move it to "
-        "a line of its own\n"
-        "4 warning '${lrr}' is neither a macro nor a parameter and stays as it is; did you mean '${lr}'?\n");
+    assert_string_equal(str_get(&report), "1 warning '${porgram}' is neither a macro nor a "
+                                          "parameter and the item is left out; did you mean "
+                                          "'${program}'?\n"
+                                          "2 error '${program}' needs a program and the sweep "
+                                          "names none; add 'program:' or write the program "
+                                          "into 'command:'\n"
+                                          "3 warning '${args}' stands for several items and is "
+                                          "replaced only as an item of its own; move it to "
+                                          "a line of its own\n"
+                                          "4 warning '${lrr}' is neither a macro nor a parameter "
+                                          "and stays as it is; did you mean '${lr}'?\n");
     str_clear(&report);
     assert_int_equal(command_check(NULL, 0, "train.py", space, collect, &report), 0);
     assert_string_equal(str_get(&report), "");
@@ -157,7 +163,8 @@ static void test_command_check_reports_each_fault_when_macros_are_wrong(void **s
 static void test_command_write_shell_quotes_when_needed(void **state)
 {
     (void)state;
-    char texts[][32] = {"plain/x=1", "two words", "it's", "", "${run_dir}/a", "${run_dir} \"$$x", "$HOME"};
+    char texts[][32] = {"plain/x=1",    "two words",        "it's", "",
+                        "${run_dir}/a", "${run_dir} \"$$x", "$HOME"};
     struct command_item items[ARRAY_LEN(texts)];
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         items[i] = (struct command_item){.text = texts[i], .local = i == 4 || i == 5};
@@ -171,7 +178,7 @@ static void test_command_write_shell_quotes_when_needed(void **state)
 static const char *lookup(void *context, const char *name)
 {
     (void)context;
-    return strcmp(name, "run_dir") == 0        ? "/runs/1"
+    return strcmp(name, "run_dir") == 0       ? "/runs/1"
            : strcmp(name, "envvar:USER") == 0 ? "me$$"
                                               : NULL;
 }
@@ -198,7 +205,8 @@ static void test_command_finish_item_replaces_and_undoubles_when_local(void **st
 static void test_command_finish_item_restores_parameters_when_they_look_like_macros(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"\"${run_dir}\"", "\"$$\"", "\"$${envvar:USER}$\"", "\"a$\""};
+    static const char *const texts[] = {"\"${run_dir}\"", "\"$$\"", "\"$${envvar:USER}$\"",
+                                        "\"a$\""};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct space *space = space_new();
         add(space, constant_param("p", texts[i]));

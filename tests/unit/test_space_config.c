@@ -1,4 +1,5 @@
-// Spaces and configurations: order, conditions, constraints, grids against brute force, JSON round trips.
+// Spaces and configurations: order, conditions, constraints, grids against brute force, JSON round
+// trips.
 
 #include "test_space_build.h"
 
@@ -19,7 +20,8 @@ static void test_space_seal_sorts_every_level_when_nested(void **state)
     (void)state;
     struct space *space = nested_space();
     seal(space);
-    static const char *const order[] = {"a", "a-b", "model.depth.max", "model.name", "optimizer.lr", "z"};
+    static const char *const order[] = {"a",          "a-b",          "model.depth.max",
+                                        "model.name", "optimizer.lr", "z"};
     assert_int_equal(space_count(space), ARRAY_LEN(order));
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
         assert_string_equal(space_param(space, i)->name, order[i]);
@@ -90,7 +92,8 @@ static void test_space_seal_names_the_fault_when_wrong(void **state)
     struct space *space = space_new();
     add(space, when(int_param("x", 1, 2), "optimzer == 1"));
     add(space, int_param("optimizer", 1, 2));
-    assert_seal_fails(space, ERR_NOT_FOUND, "when of 'x': 'optimzer' is not a parameter; did you mean 'optimizer'?");
+    assert_seal_fails(space, ERR_NOT_FOUND,
+                      "when of 'x': 'optimzer' is not a parameter; did you mean 'optimizer'?");
     space = space_new();
     add(space, int_param("weight-decay", 1, 2));
     constrain(space, "weight-decay < 2");
@@ -160,8 +163,9 @@ static void test_config_from_unit_leaves_out_when_a_condition_fails(void **state
     units[space_find(space, "algo")] = 0.9;
     units[space_find(space, "kernel")] = 0.99;
     config_from_unit(space, units, &config);
-    assert_config(space, &config,
-                  "{\"algo\":\"svm\",\"degree\":2,\"kernel\":\"poly\",\"nested\":{\"other\":1},\"q\":0}");
+    assert_config(
+        space, &config,
+        "{\"algo\":\"svm\",\"degree\":2,\"kernel\":\"poly\",\"nested\":{\"other\":1},\"q\":0}");
     config_release(&config);
     space_free(space);
 }
@@ -245,8 +249,8 @@ static void test_config_from_grid_is_wandbs_order_when_plain(void **state)
 static void test_space_grid_count_names_the_parameter_when_it_cannot_be_listed(void **state)
 {
     (void)state;
-    static const enum dist dists[] = {DIST_UNIFORM, DIST_LOG_UNIFORM_VALUES, DIST_Q_NORMAL, DIST_BETA,
-                                      DIST_Q_LOG_UNIFORM_VALUES};
+    static const enum dist dists[] = {DIST_UNIFORM, DIST_LOG_UNIFORM_VALUES, DIST_Q_NORMAL,
+                                      DIST_BETA, DIST_Q_LOG_UNIFORM_VALUES};
     for (size_t i = 0; i < ARRAY_LEN(dists); i++) {
         struct space *space = space_new();
         struct err err = {0};
@@ -327,15 +331,21 @@ static void test_config_from_json_names_the_misfit_when_refusing(void **state)
     static const char *const cases[][2] = {
         {"[]", "JSON object"},
         {"{\"algo\":\"rf\"}", "'model.depth' is missing"},
-        {"{\"algo\":\"rf\",\"model\":{\"depht\":1}}", "'model.depht' is not a parameter of this sweep; did you mean 'depth'?"},
+        {"{\"algo\":\"rf\",\"model\":{\"depht\":1}}",
+         "'model.depht' is not a parameter of this sweep; did you mean 'depth'?"},
         {"{\"algo\":\"rf\",\"model\":{\"sub\":{\"x\":1}}}", "'model.sub.x' is not"},
         {"{\"algo\":\"rf\",\"model\":3}", "'model.' should be a mapping"},
-        {"{\"algo\":\"nn\",\"model\":{\"depth\":1}}", "'algo' is \"nn\", which is not one of \"rf\", \"svm\""},
-        {"{\"algo\":\"rf\",\"model\":{\"depth\":4,\"sub\":{\"rate\":0}}}", "'model.depth' is 4, which is not an integer from 1 to 3"},
-        {"{\"algo\":\"rf\",\"model\":{\"depth\":1.5,\"sub\":{\"rate\":0}}}", "'model.depth' is 1.5"},
+        {"{\"algo\":\"nn\",\"model\":{\"depth\":1}}",
+         "'algo' is \"nn\", which is not one of \"rf\", \"svm\""},
+        {"{\"algo\":\"rf\",\"model\":{\"depth\":4,\"sub\":{\"rate\":0}}}",
+         "'model.depth' is 4, which is not an integer from 1 to 3"},
+        {"{\"algo\":\"rf\",\"model\":{\"depth\":1.5,\"sub\":{\"rate\":0}}}",
+         "'model.depth' is 1.5"},
         {"{\"algo\":\"rf\",\"model\":{\"depth\":1,\"sub\":{\"rate\":2}}}", "a number from 0 to 1"},
-        {"{\"algo\":\"rf\",\"momentum\":0.5,\"model\":{\"depth\":1,\"sub\":{\"rate\":0}}}", "'momentum' is given, but its condition"},
-        {"{\"algo\":\"svm\",\"model\":{\"depth\":1,\"sub\":{\"rate\":0}}}", "'momentum' is missing"},
+        {"{\"algo\":\"rf\",\"momentum\":0.5,\"model\":{\"depth\":1,\"sub\":{\"rate\":0}}}",
+         "'momentum' is given, but its condition"},
+        {"{\"algo\":\"svm\",\"model\":{\"depth\":1,\"sub\":{\"rate\":0}}}",
+         "'momentum' is missing"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct json_object *json = NULL;
@@ -357,7 +367,8 @@ static struct space *random_space(struct rng *rng)
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         uint64_t kind = rng_below(rng, 7);
         struct param param =
-            kind == 0   ? choice_param(paths[i], "[\"s\",1,2.5,null,true,{\"k\":[1,NaN]},[],\"\\u00e9\"]")
+            kind == 0
+                ? choice_param(paths[i], "[\"s\",1,2.5,null,true,{\"k\":[1,NaN]},[],\"\\u00e9\"]")
             : kind == 1 ? int_param(paths[i], -5, 5)
             : kind == 2 ? range_param(paths[i], DIST_UNIFORM, -1, 1)
             : kind == 3 ? range_param(paths[i], DIST_LOG_UNIFORM_VALUES, 1e-9, 1e9)
@@ -365,7 +376,8 @@ static struct space *random_space(struct rng *rng)
             : kind == 5 ? q_param(paths[i], DIST_Q_LOG_UNIFORM_VALUES, 0.3, 30, 0.1, false)
                         : constant_param(paths[i], "-0.0");
         if (i > 0 && rng_below(rng, 3) == 0)
-            param = when(param, rng_below(rng, 2) ? "a == 1 or a < 0.2" : "not a in [true, null, -2]");
+            param =
+                when(param, rng_below(rng, 2) ? "a == 1 or a < 0.2" : "not a in [true, null, -2]");
         add(space, param);
     }
     seal(space);

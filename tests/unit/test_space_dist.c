@@ -63,7 +63,8 @@ static void test_param_from_unit_is_wandbs_formula_when_continuous(void **state)
 static void test_param_from_unit_stays_inside_when_at_the_ends(void **state)
 {
     (void)state;
-    static const enum dist dists[] = {DIST_UNIFORM, DIST_LOG_UNIFORM_VALUES, DIST_INV_LOG_UNIFORM_VALUES};
+    static const enum dist dists[] = {DIST_UNIFORM, DIST_LOG_UNIFORM_VALUES,
+                                      DIST_INV_LOG_UNIFORM_VALUES};
     for (size_t i = 0; i < ARRAY_LEN(dists); i++) {
         struct param p = range_param("p", dists[i], 0.1, 0.3);
         const double us[] = {0, 0x1p-53, 0.5, 1 - 0x1p-53};
@@ -218,7 +219,7 @@ static void test_param_units_round_trip_when_any_distribution(void **state)
         double unit = param_to_unit(&param, &value);
         assert_true(unit >= 0 && unit <= 1);
         param_from_unit(&param, unit, &again);
-        double x, y;
+        double x = 0, y = 1;
         if (param_cardinality(&param) > 0 || dist == DIST_Q_NORMAL || dist == DIST_Q_LOG_NORMAL) {
             if (!value_equal(&value, &again))
                 fail_msg("%s at %.17g: unit %.17g", dist_name(dist), u, unit);
@@ -241,14 +242,14 @@ static void test_param_contains_refuses_when_outside(void **state)
         const char *json;
         bool inside;
     } cases[] = {
-        {DIST_UNIFORM, "2", true},          {DIST_UNIFORM, "4.5", false},
-        {DIST_UNIFORM, "true", false},      {DIST_UNIFORM, "\"2\"", false},
-        {DIST_UNIFORM, "NaN", false},       {DIST_UNIFORM, "null", false},
-        {DIST_NORMAL, "-1e9", true},        {DIST_NORMAL, "Infinity", false},
-        {DIST_LOG_NORMAL, "-1", false},     {DIST_BETA, "0.5", true},
-        {DIST_BETA, "1.5", false},          {DIST_Q_UNIFORM, "1.5", true},
-        {DIST_Q_UNIFORM, "1.6", false},     {DIST_Q_UNIFORM, "4.5", false},
-        {DIST_LOG_UNIFORM, "54.0", true},   {DIST_LOG_UNIFORM, "55.0", false},
+        {DIST_UNIFORM, "2", true},        {DIST_UNIFORM, "4.5", false},
+        {DIST_UNIFORM, "true", false},    {DIST_UNIFORM, "\"2\"", false},
+        {DIST_UNIFORM, "NaN", false},     {DIST_UNIFORM, "null", false},
+        {DIST_NORMAL, "-1e9", true},      {DIST_NORMAL, "Infinity", false},
+        {DIST_LOG_NORMAL, "-1", false},   {DIST_BETA, "0.5", true},
+        {DIST_BETA, "1.5", false},        {DIST_Q_UNIFORM, "1.5", true},
+        {DIST_Q_UNIFORM, "1.6", false},   {DIST_Q_UNIFORM, "4.5", false},
+        {DIST_LOG_UNIFORM, "54.0", true}, {DIST_LOG_UNIFORM, "55.0", false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct param p = q_param("p", cases[i].dist, 1, 4, 0.5, false);

@@ -4,7 +4,8 @@
 
 #include "space/expr.h"
 
-static const char *const names[] = {"x", "y", "n", "flag", "algo", "model.depth", "a-b", "gone", "none"};
+static const char *const names[] = {"x",           "y",   "n",    "flag", "algo",
+                                    "model.depth", "a-b", "gone", "none"};
 
 static int resolve(void *context, const char *name)
 {
@@ -18,12 +19,15 @@ static int resolve(void *context, const char *name)
 static bool holds(const char *text)
 {
     static char svm[] = "svm";
-    const struct value values[] = {
-        {.kind = VALUE_FLOAT, .number = 2.5}, {.kind = VALUE_FLOAT, .number = -7},
-        {.kind = VALUE_INT, .integer = 8},    {.kind = VALUE_BOOL, .boolean = true},
-        {.kind = VALUE_STRING, .text = svm},  {.kind = VALUE_INT, .integer = 3},
-        {.kind = VALUE_INT, .integer = 4},    {.kind = VALUE_NULL},
-        {.kind = VALUE_NULL}};
+    const struct value values[] = {{.kind = VALUE_FLOAT, .number = 2.5},
+                                   {.kind = VALUE_FLOAT, .number = -7},
+                                   {.kind = VALUE_INT, .integer = 8},
+                                   {.kind = VALUE_BOOL, .boolean = true},
+                                   {.kind = VALUE_STRING, .text = svm},
+                                   {.kind = VALUE_INT, .integer = 3},
+                                   {.kind = VALUE_INT, .integer = 4},
+                                   {.kind = VALUE_NULL},
+                                   {.kind = VALUE_NULL}};
     const struct value *pointers[ARRAY_LEN(names)];
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         pointers[i] = strcmp(names[i], "gone") == 0 ? NULL : &values[i];
@@ -177,8 +181,9 @@ static char *repeated(const char *open, size_t count, const char *middle, const 
 static void test_expr_parse_is_bounded_when_nested_deeply(void **state)
 {
     (void)state;
-    static const char *const forms[][2] = {{"(", ")"}, {"not ", ""}, {"-", ""}, {"2**", ""},
-                                           {"abs(", ")"}, {"1 in [", "]"}, {"1+(2*(", "))"}};
+    static const char *const forms[][2] = {{"(", ")"},      {"not ", ""},  {"-", ""},
+                                           {"2**", ""},     {"abs(", ")"}, {"1 in [", "]"},
+                                           {"1+(2*(", "))"}};
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         struct expr *expr = NULL;
         struct err err = {0};
@@ -224,6 +229,39 @@ static void test_expr_bind_names_the_word_when_unknown(void **state)
     expr_free(expr);
 }
 
+// Whatever the words, parsing ends, names a column inside the text, and what it accepts can be
+// evaluated.
+static void test_expr_parse_survives_when_tokens_are_random(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {
+        "x",  "gone", "algo", "'svm'", "3",    "1e-3",  "(", ")", "[",    "]",    ",",
+        "in", "not",  "and",  "or",    "==",   "!=",    "<", "-", "+",    "*",    "**",
+        "//", "%",    "!",    "min(",  "abs(", "`a-b`", "'", "$", "true", "null", "n"};
+    struct rng rng;
+    size_t accepted = 0;
+    rng_stream(&rng, 3, "test", 0);
+    for (int i = 0; i < 40000; i++) {
+        struct str text = STR_INIT;
+        for (uint64_t k = 1 + rng_below(&rng, 9); k > 0; k--)
+            str_addf(&text, "%s ", tokens[rng_below(&rng, ARRAY_LEN(tokens))]);
+        struct expr *expr = NULL;
+        struct err err = {0};
+        size_t column = 0;
+        if (expr_parse(str_get(&text), &expr, &column, &err) == 0) {
+            expr_free(expr);
+            bool truth = holds(str_get(&text));
+            assert_true(truth == holds(str_get(&text)));
+            accepted++;
+        } else {
+            assert_true(column >= 1 && column <= text.len + 1);
+            assert_true(err.text[0] != '\0');
+        }
+        str_release(&text);
+    }
+    assert_true(accepted > 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_expr_parse_names_the_column_when_refusing),
         cmocka_unit_test(test_expr_parse_is_bounded_when_nested_deeply),
         cmocka_unit_test(test_expr_names_are_in_order_of_first_use_when_repeated),
+        cmocka_unit_test(test_expr_parse_survives_when_tokens_are_random),
         cmocka_unit_test(test_expr_bind_names_the_word_when_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

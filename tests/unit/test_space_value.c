@@ -83,8 +83,17 @@ static void test_value_write_python_is_str_when_nested(void **state)
 static void test_value_write_json_reads_back_when_any_kind(void **state)
 {
     (void)state;
-    static const char *const cases[] = {"null",  "true", "-5",      "0.1", "1e-05", "3.0", "NaN",
-                                        "\"\"",  "[]",   "Infinity", "\"a\\\"b\\u0001\"",
+    static const char *const cases[] = {"null",
+                                        "true",
+                                        "-5",
+                                        "0.1",
+                                        "1e-05",
+                                        "3.0",
+                                        "NaN",
+                                        "\"\"",
+                                        "[]",
+                                        "Infinity",
+                                        "\"a\\\"b\\u0001\"",
                                         "{\"b\":1,\"a\":[0.5,null]}"};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct value value = json_value(cases[i]);
@@ -102,9 +111,12 @@ static void test_value_write_json_reads_back_when_any_kind(void **state)
 static void test_value_write_plain_is_short_when_a_long_float(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {{"0.12345678901", "0.123457"}, {"3.0", "3"},
-                                           {"1.5e-7", "1.5e-07"},         {"\"a b\"", "a b"},
-                                           {"null", "null"},              {"[1,2]", "[1,2]"},
+    static const char *const cases[][2] = {{"0.12345678901", "0.123457"},
+                                           {"3.0", "3"},
+                                           {"1.5e-7", "1.5e-07"},
+                                           {"\"a b\"", "a b"},
+                                           {"null", "null"},
+                                           {"[1,2]", "[1,2]"},
                                            {"NaN", "nan"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct value value = json_value(cases[i][0]);

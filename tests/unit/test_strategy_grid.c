@@ -86,7 +86,8 @@ static void test_grid_seek_continues_when_restored(void **state)
     (void)state;
     struct space *space = conditional_space();
     assert_seek_continues("grid", &(struct strategy_setup){.space = space}, 20);
-    assert_seek_continues("grid", &(struct strategy_setup){.space = space, .seed = 3, .shuffle = true}, 20);
+    assert_seek_continues("grid",
+                          &(struct strategy_setup){.space = space, .seed = 3, .shuffle = true}, 20);
     struct strategy *strategy = made("grid", &(struct strategy_setup){.space = space});
     struct err err = {0};
     assert_int_equal(strategy_seek(strategy, 2 * 4 * 5 * 3 + 1, &err), ERR_INVALID);
@@ -125,7 +126,8 @@ static void test_grid_seeks_at_once_when_it_has_a_trillion_points(void **state)
     space_free(space);
 }
 
-// Three algorithms with nine parameters of ten values: 3 * 10^9 indices repeat 3,000 configurations.
+// Three algorithms with nine parameters of ten values: 3 * 10^9 indices repeat 3,000
+// configurations.
 static void test_grid_skips_repeats_when_subspaces_are_conditional(void **state)
 {
     (void)state;
@@ -199,8 +201,9 @@ static void test_grid_refuses_a_space_when_it_is_continuous(void **state)
     seal(space);
     struct strategy *strategy = NULL;
     struct err err = {0};
-    assert_int_equal(strategy_new("grid", &(struct strategy_setup){.space = space}, &strategy, &err),
-                     ERR_INVALID);
+    assert_int_equal(
+        strategy_new("grid", &(struct strategy_setup){.space = space}, &strategy, &err),
+        ERR_INVALID);
     assert_non_null(strstr(err.text, "'lr'"));
     assert_null(strategy);
     space_free(space);
@@ -209,7 +212,8 @@ static void test_grid_refuses_a_space_when_it_is_continuous(void **state)
 static void test_permutation_is_a_bijection_when_any_size(void **state)
 {
     (void)state;
-    static const uint64_t sizes[] = {1, 2, 3, 5, 16, 63, 64, 65, 100, 255, 256, 257, 1000, 4096, 4097, 20000};
+    static const uint64_t sizes[] = {1,   2,   3,   5,   16,   63,   64,   65,
+                                     100, 255, 256, 257, 1000, 4096, 4097, 20000};
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         struct permutation permutation;
         permutation_init(&permutation, sizes[i], 42);
@@ -226,8 +230,8 @@ static void test_permutation_is_a_bijection_when_any_size(void **state)
     assert_true(permutation_at(&huge, UINT64_MAX - 1) != permutation_at(&huge, 0));
 }
 
-// Each place of a small permutation takes each value about equally often over the seeds: chi-squared with
-// 90 degrees of freedom is above 150 in one of 10^4 cases.
+// Each place of a small permutation takes each value about equally often over the seeds:
+// chi-squared with 90 degrees of freedom is above 150 in one of 10^4 cases.
 static void test_permutation_spreads_places_when_seeds_differ(void **state)
 {
     (void)state;
@@ -281,7 +285,8 @@ static void test_strategy_find_describes_each_method_when_listed(void **state)
 {
     (void)state;
     size_t count = 0;
-    for (const struct strategy_method *method = strategy_methods(); method->name; method++, count++) {
+    for (const struct strategy_method *method = strategy_methods(); method->name;
+         method++, count++) {
         assert_ptr_equal(strategy_find(method->name), method);
         assert_non_null(method->help);
         assert_non_null(method->options);

@@ -1,4 +1,5 @@
-// Random: points depend on seed and index alone, follow their distributions, and satisfy the constraints.
+// Random: points depend on seed and index alone, follow their distributions, and satisfy the
+// constraints.
 
 #include "test_strategy_build.h"
 

@@ -1,4 +1,5 @@
-// Sobol: published points, even coverage of elementary intervals with and without scrambling, discrepancy.
+// Sobol: published points, even coverage of elementary intervals with and without scrambling,
+// discrepancy.
 
 #include "test_strategy_build.h"
 
@@ -146,8 +147,10 @@ static void test_sobol_scramble_differs_when_the_seed_does(void **state)
     config_release(&second);
     strategy_free(a);
     strategy_free(b);
-    struct strategy_setting plain = {.name = "scramble", .value = {.kind = VALUE_BOOL, .boolean = false}};
-    a = made("sobol", &(struct strategy_setup){.space = space, .settings = &plain, .setting_count = 1});
+    struct strategy_setting plain = {.name = "scramble",
+                                     .value = {.kind = VALUE_BOOL, .boolean = false}};
+    a = made("sobol",
+             &(struct strategy_setup){.space = space, .settings = &plain, .setting_count = 1});
     assert_int_equal(strategy_seek(a, 2, NULL), 0);
     first = asked(a, 0); // constants take no dimension
     assert_config(space, &first, "{\"c\":1,\"x\":0.75,\"y\":0.25}");
