@@ -1,0 +1,392 @@
+// Sweeps: submit, suggestions, verbs of people, caps and ends.
+
+#include "controller/core/core_impl.h"
+
+#include "base/num.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// ---- States
+
+void sweep_set_state(struct core *core, struct now now, struct sweep *sweep, enum sweep_state state, const char *reason)
+{
+    sweep->row.state = state;
+    sweep->row.ended_ms = sweep_state_terminal(state) ? now.wall_ms : 0;
+    char *copy = xstrdup(reason ? reason : "");
+    free(sweep->row.reason);
+    sweep->row.reason = copy;
+    sweep->dirty = true;
+    core_event(core, now, sweep, NULL, NULL, NULL, sweep_state_word(state), copy);
+}
+
+bool sweep_gives(const struct core *core, const struct sweep *sweep)
+{
+    return !core->draining && !sweep->held && sweep->row.state == SWEEP_RUNNING && !sweep->target_reached &&
+           (sweep->spec->budget_ms == 0 || sweep->row.active_ms < sweep->spec->budget_ms);
+}
+
+bool sweep_value_better(const struct sweep *sweep, double value)
+{
+    if (isnan(value))
+        return false;
+    return !sweep->has_best || (sweep->spec->goal == GOAL_MAXIMIZE ? value > sweep->best : value < sweep->best);
+}
+
+uint64_t sweep_trials_left(const struct sweep *sweep)
+{
+    uint64_t cap = sweep->spec->run_cap ? sweep->spec->run_cap : UINT64_MAX;
+    if (sweep->spec->budget_trials && sweep->spec->budget_trials < cap)
+        cap = sweep->spec->budget_trials;
+    if (cap == UINT64_MAX)
+        return UINT64_MAX;
+    return cap > sweep->row.trial_count ? cap - sweep->row.trial_count : 0;
+}
+
+// Why nothing more will be given out, or NULL while something may.
+static const char *end_reason(struct core *core, const struct sweep *sweep)
+{
+    char text[NUM_TEXT_MAX];
+    if (sweep->target_reached)
+        return "the target is reached";
+    if (sweep->spec->budget_ms && sweep->row.active_ms >= sweep->spec->budget_ms) {
+        num_format_duration(sweep->spec->budget_ms, text);
+        return batch_stringf(core->batch, "budget of %s is used up", text);
+    }
+    if (sweep_trials_left(sweep) == 0)
+        return sweep->spec->budget_trials && sweep->row.trial_count >= sweep->spec->budget_trials
+                   ? batch_stringf(core->batch, "budget of %llu trials is used up", (unsigned long long)sweep->spec->budget_trials)
+                   : batch_stringf(core->batch, "run cap of %llu is reached", (unsigned long long)sweep->spec->run_cap);
+    if (sweep->row.exhausted)
+        return "every configuration has been given out";
+    return NULL;
+}
+
+void sweep_check_end(struct core *core, struct now now, struct sweep *sweep)
+{
+    if (sweep->running > 0)
+        return;
+    if (sweep->row.state == SWEEP_STOPPING) {
+        bool cancel = str_starts(sweep->row.reason, "cancel");
+        sweep_set_state(core, now, sweep, cancel ? SWEEP_CANCELLED : SWEEP_STOPPED, cancel ? "cancelled" : "stopped");
+        return;
+    }
+    if (sweep->row.state != SWEEP_RUNNING || sweep->held || sweep->asking)
+        return;
+    const char *reason = end_reason(core, sweep);
+    bool out_of_time = sweep->target_reached || (sweep->spec->budget_ms && sweep->row.active_ms >= sweep->spec->budget_ms);
+    if (reason && (sweep->pending_count == 0 || out_of_time))
+        sweep_set_state(core, now, sweep, SWEEP_FINISHED, reason);
+}
+
+void sweep_free(struct core *core, struct sweep *sweep)
+{
+    struct point *point, *tmp;
+    HASH_ITER (hh, sweep->points, point, tmp) {
+        HASH_DEL(sweep->points, point);
+        free(point);
+    }
+    HASH_DEL(core->sweeps, sweep);
+    if (sweep->base != sweep->spec)
+        spec_free(sweep->base);
+    spec_free(sweep->spec);
+    sweep_row_release(&sweep->row);
+    free(sweep->blocked_text);
+    free(sweep);
+}
+
+// ---- Submit
+
+static void make_key(struct core *core, uint64_t id, char key[static SWEEP_KEY_MAX])
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    struct rng rng;
+    rng_stream(&rng, core->options.key_seed, "sweep key", id);
+    key[0] = letters[rng_below(&rng, 26)]; // a word that no shell or tool takes for a number
+    for (int i = 1; i < SWEEP_KEY_MAX - 1; i++)
+        key[i] = letters[rng_below(&rng, 36)];
+    key[SWEEP_KEY_MAX - 1] = '\0';
+}
+
+int core_submit(struct core *core, struct now now, struct spec **spec, const char *name, uint64_t *ret_id, struct err *err)
+{
+    (void)err;
+    struct sweep *sweep = xcalloc(1, sizeof *sweep);
+    struct sweep_row *row = &sweep->row;
+    sweep->spec = sweep->base = *spec;
+    *spec = NULL;
+    sweep->mean_ms = -1;
+    row->id = core->options.next_sweep++;
+    make_key(core, row->id, row->key);
+    row->name = xstrdup(name ? name : sweep->spec->name ? sweep->spec->name : "");
+    row->reason = xstrdup("");
+    row->fingerprint = sweep->spec->fingerprint;
+    row->created_ms = now.wall_ms;
+    HASH_ADD(hh, core->sweeps, row.id, sizeof row->id, sweep);
+    struct change *change = batch_change(core->batch, CHANGE_SWEEP_NEW);
+    change->sweep = *row;
+    change->sweep.name = (char *)batch_string(core->batch, row->name);
+    change->sweep.reason = (char *)batch_string(core->batch, "");
+    change->sweep.spec_text = (char *)batch_string(core->batch, sweep->spec->text);
+    core_event(core, now, sweep, NULL, NULL, NULL, "submitted", row->name);
+    *ret_id = row->id;
+    return 0;
+}
+
+// What is left to do after a change of caps: something pending, or room under every cap.
+static bool has_more(struct core *core, const struct sweep *sweep)
+{
+    return sweep->pending_count > 0 || sweep->running > 0 || !end_reason(core, sweep);
+}
+
+int core_respec(struct core *core, struct now now, uint64_t id, struct spec **spec)
+{
+    struct sweep *sweep = core_find_sweep(core, id);
+    if (!sweep)
+        return ERR_NOT_FOUND;
+    if (sweep->row.state == SWEEP_CANCELLED)
+        return ERR_STATE;
+    struct spec *old = sweep->spec;
+    sweep->spec = *spec;
+    sweep->target_reached = sweep->has_best && sweep->spec->has_target &&
+                            (sweep->spec->goal == GOAL_MAXIMIZE ? sweep->best >= sweep->spec->target
+                                                                : sweep->best <= sweep->spec->target);
+    if (sweep->row.state == SWEEP_FINISHED && !has_more(core, sweep)) {
+        sweep->spec = old;
+        return ERR_STATE;
+    }
+    *spec = NULL;
+    if (old != sweep->base)
+        spec_free(old);
+    struct change *change = batch_change(core->batch, CHANGE_SWEEP_SPEC);
+    change->sweep.id = id;
+    change->sweep.spec_text = (char *)batch_string(core->batch, sweep->spec->text);
+    sweep->held = false;
+    if (sweep->row.state != SWEEP_RUNNING)
+        sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
+    return 0;
+}
+
+void core_hold(struct core *core, uint64_t id)
+{
+    struct sweep *sweep = core_find_sweep(core, id);
+    if (sweep)
+        sweep->held = true;
+}
+
+// ---- Suggestions
+
+void sweep_ask(struct core *core, struct now now, struct sweep *sweep, uint64_t room)
+{
+    if (!sweep_gives(core, sweep) || sweep->asking || sweep->row.exhausted || room <= sweep->pending_count ||
+        now.mono_ms < sweep->ask_after_ms)
+        return;
+    uint64_t want = room - sweep->pending_count, left = sweep_trials_left(sweep);
+    want = want < left ? want : left;
+    uint64_t points = (want + sweep->spec->repeats - 1) / sweep->spec->repeats;
+    if (points == 0)
+        return;
+    struct batch *batch = core->batch;
+    ARRAY_GROW(batch->asks, batch->ask_count, batch->ask_capacity);
+    batch->asks[batch->ask_count++] = (struct ask){.sweep = sweep->row.id,
+                                                   .first_point = sweep->row.point_count + 1,
+                                                   .count = (uint32_t)(points < ASK_MAX ? points : ASK_MAX)};
+    sweep->asking = true;
+    sweep->asked_tells = sweep->row.tell_count;
+}
+
+static void make_trial(struct core *core, struct now now, struct sweep *sweep, uint64_t point, uint32_t repeat,
+                       const char *config)
+{
+    struct trial_row row = {.id = core->options.next_trial++,
+                            .sweep = sweep->row.id,
+                            .number = ++sweep->row.trial_count,
+                            .point = point,
+                            .repeat = repeat,
+                            .config = (char *)config,
+                            .state = TRIAL_PENDING,
+                            .created_ms = now.wall_ms,
+                            .asked_after = sweep->asked_tells};
+    struct trial *trial = trial_new(core, sweep, &row);
+    sweep->row.trials[TRIAL_PENDING]++;
+    point_get(sweep, point)->made++;
+    trial_queue(trial, 0);
+    struct change *change = batch_change(core->batch, CHANGE_TRIAL_NEW);
+    change->trial = row;
+    change->trial.config = (char *)batch_string(core->batch, config);
+}
+
+void core_suggested(struct core *core, struct now now, uint64_t id, const struct suggestion *suggestions, size_t count,
+                    uint64_t cursor, int outcome, const char *reason)
+{
+    struct sweep *sweep = core_find_sweep(core, id);
+    if (!sweep)
+        return;
+    struct str config = STR_INIT;
+    sweep->asking = false;
+    sweep->dirty = true;
+    sweep->row.cursor = cursor;
+    for (size_t i = 0; i < count; i++) {
+        str_clear(&config);
+        config_write_json(&config, sweep->base->space, &suggestions[i].config);
+        sweep->row.point_count = suggestions[i].point;
+        for (uint32_t repeat = 0; repeat < sweep->spec->repeats && sweep_trials_left(sweep) > 0; repeat++)
+            make_trial(core, now, sweep, suggestions[i].point, repeat, str_get(&config));
+    }
+    str_release(&config);
+    if (outcome == ERR_EXHAUSTED)
+        sweep->row.exhausted = true;
+    else if (outcome == ERR_AGAIN)
+        sweep->ask_after_ms = count > 0 ? 0 : now.mono_ms + 1;
+    else if (outcome != 0 && sweep->row.state == SWEEP_RUNNING)
+        sweep_set_state(core, now, sweep, SWEEP_PAUSED, batch_stringf(core->batch, "no configuration could be found: %s", reason));
+}
+
+// ---- Verbs
+
+static int pause_sweep(struct core *core, struct now now, struct sweep *sweep, struct err *err)
+{
+    if (sweep->row.state != SWEEP_RUNNING)
+        return err_set(err, ERR_STATE, "sweep %s is %s and cannot be paused", sweep->row.key, sweep_state_word(sweep->row.state));
+    sweep_set_state(core, now, sweep, SWEEP_PAUSED, "paused by `trawl pause`");
+    return 0;
+}
+
+static int resume_sweep(struct core *core, struct now now, struct sweep *sweep, struct err *err)
+{
+    sweep->held = false;
+    switch (sweep->row.state) {
+    case SWEEP_RUNNING:
+        return 0;
+    case SWEEP_STOPPING:
+        if (str_starts(sweep->row.reason, "cancel"))
+            break;
+        sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
+        return 0;
+    case SWEEP_PAUSED:
+    case SWEEP_STOPPED:
+        sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
+        return 0;
+    case SWEEP_FINISHED:
+        if (!has_more(core, sweep))
+            return err_set(err, ERR_STATE, "sweep %s is finished (%s): raise its cap in the spec and `trawl run` it, or retry trials with `trawl retry %s`",
+                           sweep->row.key, sweep->row.reason, sweep->row.key);
+        sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
+        return 0;
+    case SWEEP_CANCELLED:
+    case SWEEP_STATE_COUNT:
+        break;
+    }
+    return err_set(err, ERR_STATE, "sweep %s is cancelled and stays so; submit it anew", sweep->row.key);
+}
+
+static int stop_sweep(struct core *core, struct now now, struct sweep *sweep, struct err *err)
+{
+    if (sweep->row.state != SWEEP_RUNNING && sweep->row.state != SWEEP_PAUSED)
+        return err_set(err, ERR_STATE, "sweep %s is %s already", sweep->row.key, sweep_state_word(sweep->row.state));
+    sweep_set_state(core, now, sweep, SWEEP_STOPPING, "stopped by `trawl stop`; waits for its running trials");
+    return 0;
+}
+
+void sweep_cancel_rest(struct core *core, struct now now, struct sweep *sweep)
+{
+    struct trial *trial, *tmp;
+    struct attempt *attempt, *tmp_attempt;
+    DL_FOREACH_SAFE (sweep->pending, trial, tmp) {
+        trial_finish(core, now, trial, TRIAL_CANCELLED, "the sweep was cancelled");
+        trial_store(core, trial);
+        trial_free(core, trial);
+    }
+    HASH_ITER (hh, core->attempts, attempt, tmp_attempt)
+        if (attempt->trial->sweep == sweep)
+            attempt_kill(attempt, "cancelled", sweep->spec->grace_ms);
+}
+
+static int cancel_sweep(struct core *core, struct now now, struct sweep *sweep, struct err *err)
+{
+    if (sweep->row.state == SWEEP_CANCELLED || sweep->row.state == SWEEP_FINISHED)
+        return err_set(err, ERR_STATE, "sweep %s is %s already", sweep->row.key, sweep_state_word(sweep->row.state));
+    sweep_set_state(core, now, sweep, SWEEP_STOPPING, "cancelled by `trawl cancel`; its running trials are being ended");
+    sweep_cancel_rest(core, now, sweep);
+    return 0;
+}
+
+int core_control_sweep(struct core *core, struct now now, uint64_t id, enum sweep_verb verb, struct err *err)
+{
+    struct sweep *sweep = core_find_sweep(core, id);
+    if (!sweep)
+        return err_set(err, ERR_NOT_FOUND, "the sweep's spec cannot be read by this version");
+    switch (verb) {
+    case VERB_PAUSE:
+        return pause_sweep(core, now, sweep, err);
+    case VERB_RESUME:
+        return resume_sweep(core, now, sweep, err);
+    case VERB_STOP:
+        return stop_sweep(core, now, sweep, err);
+    case VERB_CANCEL:
+        return cancel_sweep(core, now, sweep, err);
+    }
+    return ERR_UNSUPPORTED;
+}
+
+int core_cancel_trial(struct core *core, struct now now, uint64_t id, struct err *err)
+{
+    struct trial *trial = core_find_trial(core, id);
+    if (!trial || trial_state_terminal(trial->row.state))
+        return err_set(err, ERR_STATE, "the trial has ended already; `trawl show` tells how");
+    if (trial->current) {
+        attempt_kill(trial->current, "cancelled", trial->sweep->spec->grace_ms);
+        core_event(core, now, trial->sweep, trial, trial->current, NULL, "cancel", "asked to end by `trawl cancel`");
+        return 0;
+    }
+    trial_finish(core, now, trial, TRIAL_CANCELLED, "cancelled by `trawl cancel` before it ran");
+    trial_store(core, trial);
+    trial_free(core, trial);
+    return 0;
+}
+
+// A result that was counted into an unfinished group of repeats is taken out again.
+static void uncount(struct sweep *sweep, const struct trial_row *row)
+{
+    struct point *point = NULL;
+    HASH_FIND(hh, sweep->points, &row->point, sizeof row->point, point);
+    if (row->tell_number != 0 || !point || point->over == 0)
+        return;
+    point->over--;
+    if (row->has_value && (row->state == TRIAL_DONE || row->state == TRIAL_STOPPED)) {
+        point->with_value--;
+        point->sum -= row->value;
+    }
+}
+
+int core_retry_trial(struct core *core, struct now now, const struct trial_row *row, struct err *err)
+{
+    struct sweep *sweep = core_find_sweep(core, row->sweep);
+    if (!sweep)
+        return err_set(err, ERR_NOT_FOUND, "the sweep's spec cannot be read by this version");
+    if (!trial_state_terminal(row->state))
+        return err_set(err, ERR_STATE, "trial %llu is %s; only an ended trial can be run again",
+                       (unsigned long long)row->number, trial_state_word(row->state));
+    struct trial *trial = core_find_trial(core, row->id);
+    if (!trial)
+        trial = trial_new(core, sweep, row);
+    else if (!trial_state_terminal(trial->row.state))
+        return err_set(err, ERR_STATE, "trial %llu is waiting to run again already", (unsigned long long)row->number);
+    uncount(sweep, row);
+    if (row->tell_number == 0) // siblings may all be in the database only: its own count is enough to tell it
+        point_get(sweep, row->point)->made += point_get(sweep, row->point)->made == 0;
+    memset(trial->row.retries, 0, sizeof trial->row.retries);
+    trial->row.has_value = false;
+    trial->row.started_ms = trial->row.ended_ms = 0;
+    trial_set_state(trial, TRIAL_PENDING);
+    trial_queue(trial, 0);
+    trial_store(core, trial);
+    core_event(core, now, sweep, trial, NULL, NULL, "retry", "to be run again by `trawl retry`, with fresh budgets");
+    sweep->held = false;
+    if (sweep->row.state == SWEEP_FINISHED || sweep->row.state == SWEEP_STOPPED || sweep->row.state == SWEEP_CANCELLED)
+        sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
+    return 0;
+}
