@@ -60,7 +60,7 @@ CREATE TABLE trial (
 ) STRICT;
 
 -- What a restart needs is found without reading what is over.
-CREATE INDEX trial_live ON trial (sweep) WHERE state IN ('pending', 'running');
+CREATE INDEX trial_live ON trial (sweep) WHERE state = 'pending' OR state = 'running';
 CREATE INDEX trial_repeat ON trial (sweep, point) WHERE repeat > 0;
 
 CREATE TABLE agent (
@@ -118,7 +118,8 @@ CREATE TABLE attempt (
     UNIQUE (trial, number)
 ) STRICT;
 
-CREATE INDEX attempt_live ON attempt (sweep) WHERE state IN ('assigned', 'running', 'exited');
+CREATE INDEX attempt_live ON attempt (sweep)
+    WHERE state = 'assigned' OR state = 'running' OR state = 'exited'; -- IN would build a table each time
 
 CREATE TABLE metric_name (
     id   INTEGER PRIMARY KEY,

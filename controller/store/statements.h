@@ -23,16 +23,16 @@
     "attempt.stderr_length, attempt.dropped_bytes, attempt.cpu_ms, attempt.max_rss_bytes, "        \
     "attempt.value, attempt.cpus, attempt.memory_bytes, attempt.gpu_millis, attempt.gpus"
 
-#define TRIAL_LIVE "trial INDEXED BY trial_live WHERE trial.state IN ('pending', 'running')"
+#define TRIAL_LIVE "trial INDEXED BY trial_live WHERE (trial.state = 'pending' OR trial.state = 'running')"
 
 // Attempts that may still be heard of: open ones, and lost ones whose trial is not over.
 #define ATTEMPT_LIVE                                                                               \
     "SELECT id FROM attempt INDEXED BY attempt_live "                                              \
-    "WHERE state IN ('assigned', 'running', 'exited') "                                            \
+    "WHERE state = 'assigned' OR state = 'running' OR state = 'exited' "                           \
     "UNION "                                                                                       \
     "SELECT attempt.id FROM trial INDEXED BY trial_live "                                          \
     "CROSS JOIN attempt ON attempt.trial = trial.id "                                              \
-    "WHERE trial.state IN ('pending', 'running') AND attempt.state = 'lost'"
+    "WHERE (trial.state = 'pending' OR trial.state = 'running') AND attempt.state = 'lost'"
 
 // Best first: numbers, then NaN, then none; ties by number.
 #define BY_VALUE(direction)                                                                        \

@@ -1,7 +1,7 @@
 // Opening, transactions, identity, keys and replies: see store.h.
 //
-// Checkpoints are our own, after a commit has succeeded: SQLite's automatic ones report their failure as that of a commit
-// that is durable, and a turn that is told "disk full" is applied again.
+// Checkpoints are our own, after a commit has succeeded: SQLite's automatic ones swallow their failures, and after a
+// failed sync this process must not go on.
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -168,7 +168,7 @@ static int load_metrics(struct store *store, struct sweep_info *info, struct err
 
 int wide_note_metric(struct store *store, uint64_t attempt, uint32_t name, struct err *err)
 {
-    uint64_t sweep;
+    uint64_t sweep = 0;
     struct sweep_info *info = NULL;
     int rc = sweep_of(store, attempt, &sweep, err);
     if (rc == 0)
