@@ -127,12 +127,28 @@ int store_each_sequence(struct store *store,
     return rc;
 }
 
-// The other repeats of a point join the first: the mean of those that have a value.
-static int add_repeats(struct store *store, struct trial_row *first, struct err *err)
+struct group { // the repeats of a point
+    double sum;
+    unsigned with_value;
+    bool stopped, cancelled;
+};
+
+static void add_to_group(struct group *group, const struct trial_row *row)
+{
+    group->stopped = group->stopped || row->state == TRIAL_STOPPED;
+    group->cancelled = group->cancelled || row->state == TRIAL_CANCELLED;
+    if (row->has_value && (row->state == TRIAL_DONE || row->state == TRIAL_STOPPED)) {
+        group->sum += row->value;
+        group->with_value++;
+    }
+}
+
+// The first repeat becomes what the strategy was told of its point: the mean of those with a value, as the core has it.
+static int join_repeats(struct store *store, struct trial_row *first, struct err *err)
 {
     struct query query;
-    double sum = first->has_value ? first->value : 0;
-    unsigned count = first->has_value;
+    struct group group = {0};
+    add_to_group(&group, first);
     int rc = query_open(store, STATEMENT_POINT_TRIALS, &query, err);
     if (rc != 0)
         return rc;
@@ -141,14 +157,14 @@ static int add_repeats(struct store *store, struct trial_row *first, struct err 
     while ((rc = query_step(&query, err)) > 0) {
         struct trial_row row;
         row_get_trial(&query, &row);
-        if (!row.has_value)
-            continue;
-        sum += row.value;
-        count++;
+        add_to_group(&group, &row);
     }
     query_close(&query);
-    first->has_value = count > 0;
-    first->value = count > 0 ? sum / count : 0;
+    first->has_value = group.with_value > 0;
+    first->value = group.with_value > 0 ? group.sum / group.with_value : (double)NAN;
+    first->state = group.with_value > 0 ? (group.stopped ? TRIAL_STOPPED : TRIAL_DONE)
+                   : group.cancelled    ? TRIAL_CANCELLED
+                                        : TRIAL_FAILED;
     return rc;
 }
 
@@ -164,7 +180,7 @@ int store_each_told(struct store *store, uint64_t sweep,
         struct trial_row row;
         row_get_trial(&query, &row);
         row.tell_number = get_u64(&query);
-        rc = add_repeats(store, &row, err);
+        rc = join_repeats(store, &row, err);
         if (rc == 0)
             rc = each(context, &row);
         if (rc < 0)

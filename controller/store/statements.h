@@ -177,17 +177,18 @@
       "SELECT attempt, name, (SELECT max(p.sequence) + 1 FROM metric_point AS p "                  \
       "WHERE p.attempt = series.attempt AND p.name = series.name) "                                \
       "FROM series WHERE name IS NOT NULL")                                                        \
+    /* repeats of a point are numbered one after another */                                        \
     X(STATEMENT_OPEN_REPEAT,                                                                       \
       "WITH live AS MATERIALIZED (SELECT DISTINCT sweep, point FROM " TRIAL_LIVE "), "             \
-      "grouped AS MATERIALIZED (SELECT sweep, point FROM live WHERE EXISTS "                       \
-      "(SELECT 1 FROM trial AS t WHERE t.sweep = live.sweep AND t.point = live.point "             \
-      "AND t.repeat > 0)), "                                                                       \
+      "grouped AS MATERIALIZED (SELECT sweep, point, (SELECT t.number - t.repeat FROM trial AS t " \
+      "INDEXED BY trial_repeat WHERE t.sweep = live.sweep AND t.point = live.point "               \
+      "AND t.repeat > 0 LIMIT 1) AS first FROM live), "                                            \
       "sibling AS MATERIALIZED ("                                                                  \
       "SELECT t.id AS id FROM grouped CROSS JOIN trial AS t INDEXED BY trial_repeat "              \
       "ON t.sweep = grouped.sweep AND t.point = grouped.point AND t.repeat > 0 "                   \
       "UNION ALL "                                                                                 \
-      "SELECT t.id FROM grouped JOIN trial AS t "                                                  \
-      "ON t.sweep = grouped.sweep AND t.point = grouped.point AND t.repeat = 0) "                  \
+      "SELECT t.id FROM grouped CROSS JOIN trial AS t ON t.sweep = grouped.sweep "                 \
+      "AND t.number = grouped.first AND t.point = grouped.point AND t.repeat = 0) "                \
       "SELECT " TRIAL_COLUMNS " FROM sibling CROSS JOIN trial ON trial.id = sibling.id "           \
       "WHERE trial.state NOT IN ('pending', 'running') ORDER BY trial.id")                         \
     X(STATEMENT_TOLD,                                                                              \
@@ -249,7 +250,7 @@
       "WHERE p.attempt = ?1 AND p.name > series.name) FROM series WHERE series.name IS NOT NULL) " \
       "SELECT metric_name.name, (SELECT p.value FROM metric_point AS p WHERE p.attempt = ?1 "      \
       "AND p.name = series.name ORDER BY p.sequence DESC LIMIT 1) "                                \
-      "FROM series JOIN metric_name ON metric_name.id = series.name")                              \
+      "FROM series JOIN metric_name ON metric_name.id = series.name ORDER BY series.name")         \
     X(STATEMENT_SUMMARIES,                                                                         \
       "SELECT metric_name.name, summary.json FROM summary "                                        \
       "JOIN metric_name ON metric_name.id = summary.name WHERE summary.attempt = ? "               \

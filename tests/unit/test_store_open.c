@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int try_open(struct fixture *fixture, struct err *err)
@@ -287,6 +288,75 @@ static void test_reader_reads_when_no_writer_lives(void **state)
     store_close(reader);
 }
 
+static void write_bytes(const struct fixture *fixture, const char *name, const struct str *bytes)
+{
+    int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(file_write_at(dir, name, str_get(bytes), bytes->len, 0600, NULL), 0);
+    close(dir);
+}
+
+// In a process of another user, for whom the directory is not to be written.
+static int read_as_stranger(struct fixture *fixture)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct store *reader = NULL;
+        struct sweep_row row;
+        if (geteuid() == 0 && setuid(65534) != 0)
+            _exit(100);
+        int rc = store_open_reader(fixture->dir, &reader, NULL);
+        if (rc == 0)
+            rc = store_find_sweep(reader, "aaaaaaaa", &row, NULL);
+        _exit(-rc);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return -WEXITSTATUS(status);
+}
+
+static void let_strangers_read(const struct fixture *fixture)
+{
+    assert_int_equal(chmod(fixture->root, 0755), 0);
+    assert_int_equal(chmod(fixture->dir, geteuid() == 0 ? 0755 : 0555), 0);
+    static const char *const NAMES[] = {STORE_FILE, STORE_FILE "-wal"};
+    for (size_t i = 0; i < 2; i++) {
+        char *path = fixture_path(fixture, NAMES[i]);
+        chmod(path, 0644);
+        free(path);
+    }
+}
+
+static void test_reader_reads_when_the_directory_cannot_be_written(void **state)
+{
+    struct fixture *fixture = *state;
+    add_sweep(fixture, 1, "aaaaaaaa", "x");
+    fixture_commit(fixture);
+    fixture_close(fixture);
+    let_strangers_read(fixture);
+    assert_int_equal(read_as_stranger(fixture), 0);
+    chmod(fixture->dir, 0700);
+}
+
+static void test_reader_refuses_when_it_cannot_reach_what_a_killed_writer_left(void **state)
+{
+    struct fixture *fixture = *state;
+    struct str db = STR_INIT, wal = STR_INIT;
+    add_sweep(fixture, 1, "aaaaaaaa", "x");
+    fixture_commit(fixture);
+    file_bytes(fixture, STORE_FILE, &db);
+    file_bytes(fixture, STORE_FILE "-wal", &wal);
+    fixture_close(fixture);
+    write_bytes(fixture, STORE_FILE, &db);
+    write_bytes(fixture, STORE_FILE "-wal", &wal);
+    let_strangers_read(fixture);
+    assert_int_equal(read_as_stranger(fixture), ERR_PERMISSION); // never half of the truth
+    chmod(fixture->dir, 0700);
+    str_release(&db);
+    str_release(&wal);
+}
+
 static void test_close_leaves_one_file_when_it_was_the_last(void **state)
 {
     struct fixture *fixture = *state;
@@ -299,26 +369,14 @@ static void test_close_leaves_one_file_when_it_was_the_last(void **state)
     free(wal);
 }
 
-static void copy_beside(const struct fixture *fixture, const char *name, struct str *bytes)
-{
-    file_bytes(fixture, name, bytes);
-}
-
-static void write_bytes(const struct fixture *fixture, const char *name, const struct str *bytes)
-{
-    int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(file_write_at(dir, name, str_get(bytes), bytes->len, 0600, NULL), 0);
-    close(dir);
-}
-
 // A writer that died after an I/O error: database, WAL and the marker lie there.
 static void leave_marked(struct fixture *fixture)
 {
     struct str db = STR_INIT, wal = STR_INIT, none = STR_INIT;
     add_sweep(fixture, 1, "aaaaaaaa", "only in the wal");
     fixture_commit(fixture);
-    copy_beside(fixture, STORE_FILE, &db);
-    copy_beside(fixture, STORE_FILE "-wal", &wal);
+    file_bytes(fixture, STORE_FILE, &db);
+    file_bytes(fixture, STORE_FILE "-wal", &wal);
     fixture_close(fixture);
     write_bytes(fixture, STORE_FILE, &db);
     write_bytes(fixture, STORE_FILE "-wal", &wal);
@@ -358,7 +416,7 @@ static void test_open_copies_again_when_killed_between_rename_and_removal(void *
     struct fixture *fixture = *state;
     struct str wal = STR_INIT, none = STR_INIT;
     leave_marked(fixture);
-    copy_beside(fixture, STORE_FILE "-wal", &wal);
+    file_bytes(fixture, STORE_FILE "-wal", &wal);
     fixture_open(fixture);
     fixture_close(fixture);
     write_bytes(fixture, STORE_FILE "-wal", &wal); // the old WAL beside the new file, marker still there
@@ -441,6 +499,8 @@ int main(void)
         BARE(test_reader_says_what_to_type_when_there_is_no_database),
         OPEN(test_reader_sees_commits_when_a_writer_lives),
         OPEN(test_reader_reads_when_no_writer_lives),
+        OPEN(test_reader_reads_when_the_directory_cannot_be_written),
+        OPEN(test_reader_refuses_when_it_cannot_reach_what_a_killed_writer_left),
         OPEN(test_close_leaves_one_file_when_it_was_the_last),
         OPEN(test_open_copies_the_database_when_marked_after_an_io_error),
         OPEN(test_open_copies_again_when_killed_between_rename_and_removal),

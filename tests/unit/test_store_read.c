@@ -184,21 +184,39 @@ static void test_told_points_come_in_their_order_when_told_out_of_order(void **s
     assert_true(seen.values[0] == 2 && seen.values[1] == 1e300 && seen.values[2] == 1);
 }
 
+static int see_told(void *context, const struct trial_row *row)
+{
+    struct seen *seen = context;
+    seen->values[seen->count] = (double)row->state;
+    seen->ids[seen->count++] = row->tell_number;
+    return 0;
+}
+
 static void test_told_point_has_the_mean_when_it_was_repeated(void **state)
 {
     struct fixture *fixture = *state;
-    struct seen seen = {0};
+    struct seen seen = {0}, told = {0};
     add_sweep(fixture, 1, "aaaaaaaa", "a");
-    add_repeat(fixture, 1, 1, 0, TRIAL_DONE, 1)->tell_number = 1;
-    add_repeat(fixture, 2, 1, 1, TRIAL_DONE, 2)->tell_number = 1;
-    add_repeat(fixture, 3, 1, 2, TRIAL_DONE, 6)->tell_number = 1;
-    add_repeat(fixture, 4, 2, 0, TRIAL_DONE, 1)->tell_number = 2;
-    add_repeat(fixture, 5, 2, 1, TRIAL_DONE, NAN)->tell_number = 2;
+    add_repeat(fixture, 1, 1, 0, TRIAL_DONE, 1); // the one that ended last has the number of the tell
+    add_repeat(fixture, 2, 1, 1, TRIAL_DONE, 2)->tell_number = 2;
+    add_repeat(fixture, 3, 1, 2, TRIAL_STOPPED, 6);
+    struct trial_row *failed = add_repeat(fixture, 4, 1, 3, TRIAL_FAILED, 99);
+    failed->has_value = true; // what it last said before it failed does not count
+    failed->value = 99;
+    add_repeat(fixture, 5, 2, 0, TRIAL_DONE, 1)->tell_number = 1;
+    add_repeat(fixture, 6, 2, 1, TRIAL_DONE, NAN);
+    add_repeat(fixture, 7, 3, 0, TRIAL_FAILED, 0);
+    add_repeat(fixture, 8, 3, 1, TRIAL_CANCELLED, 0)->tell_number = 3;
     fixture_commit(fixture);
     assert_int_equal(store_each_told(fixture->store, 1, see_trial, &seen, NULL), 0);
-    SAW(&seen, 1, 4);
-    assert_true(seen.values[0] == 3);
-    assert_true(isnan(seen.values[1]));
+    SAW(&seen, 5, 1, 7);
+    assert_true(isnan(seen.values[0]));
+    assert_true(seen.values[1] == 3);
+    assert_true(seen.values[2] == 1e300);
+    assert_int_equal(store_each_told(fixture->store, 1, see_told, &told, NULL), 0);
+    SAW(&told, 1, 2, 3);
+    assert_true(told.values[0] == TRIAL_DONE && told.values[1] == TRIAL_STOPPED &&
+                told.values[2] == TRIAL_CANCELLED);
 }
 
 static uint64_t found(struct fixture *fixture, const char *word, int *ret_rc, struct err *err)
