@@ -72,12 +72,18 @@ void agent_core_tick(struct agent_core *core, uint64_t now_ms); // end of each t
 uint64_t agent_core_deadline(const struct agent_core *core);
 bool agent_core_next(struct agent_core *core, struct agent_action *ret);
 
+// Why the controller will never take this agent as it is (another protocol version, a foreign key), or NULL.
+const char *agent_core_refused(const struct agent_core *core);
+
 // Looking in.
-size_t agent_core_held(const struct agent_core *core, uint64_t *attempts, size_t max); // running ones
+size_t agent_core_running(const struct agent_core *core); // runs whose process lives
+size_t agent_core_held(const struct agent_core *core);    // everything not yet forgotten
 bool agent_core_connected(const struct agent_core *core);
 bool agent_core_check(const struct agent_core *core, struct err *err);
 
 #define AGENT_WINDOW_BYTES (1u << 20) // stream bytes sent and not yet acknowledged
 #define AGENT_RESEND_MS 5000          // unacknowledged ends and bytes are sent again after
+#define AGENT_STARTED_AFTER_MS 100    // a start is told once the run has lasted so long; a shorter one tells its end only
+#define AGENT_READ_MAX (256u << 10)   // bytes of one read
 #define AGENT_HELLO_MIN_MS 200        // backoff of hellos, doubling up to
 #define AGENT_HELLO_MAX_MS 15000

@@ -1,0 +1,164 @@
+// metric.pattern: a PCRE2 expression over printed lines. Group 1, or the group named `value`, is the objective; other named groups are
+// metrics of their names. Matches become lines of metrics.jsonl. Match limits bound what a bad expression can cost.
+
+#include "agent/shim/shim.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#define LINE_MAX_BYTES 65536
+#define NUMBER_MAX 64
+
+struct pattern {
+    pcre2_code *code;
+    pcre2_match_data *match;
+    pcre2_match_context *limits;
+    int dir_fd, fd;
+    const char *metric;
+    char line[LINE_MAX_BYTES];
+    size_t len;
+    bool too_long;
+};
+
+struct pattern *pattern_new(int dir_fd, const char *expression, const char *metric)
+{
+    int error;
+    PCRE2_SIZE at;
+    if (!*expression)
+        return NULL;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, &error, &at, NULL);
+    struct pattern *pattern = code ? calloc(1, sizeof *pattern) : NULL;
+    if (!pattern)
+        return NULL; // the spec was checked: this is a newer controller's syntax
+    pattern->code = code;
+    pattern->match = pcre2_match_data_create_from_pattern(code, NULL);
+    pattern->limits = pcre2_match_context_create(NULL);
+    pcre2_set_match_limit(pattern->limits, 100000);
+    pcre2_set_depth_limit(pattern->limits, 10000);
+    pattern->dir_fd = dir_fd;
+    pattern->fd = -1;
+    pattern->metric = metric;
+    return pattern;
+}
+
+// A number in JSON's form; words for what is not finite. Empty when it is no number.
+static size_t number_text(const char *text, size_t len, char out[static NUMBER_MAX])
+{
+    char copy[NUMBER_MAX];
+    if (len == 0 || len >= sizeof copy)
+        return 0;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    char *end;
+    double value = strtod(copy, &end);
+    if (end == copy || *end)
+        return 0;
+    if (isnan(value))
+        return (size_t)snprintf(out, NUMBER_MAX, "NaN");
+    if (isinf(value))
+        return (size_t)snprintf(out, NUMBER_MAX, value < 0 ? "-Infinity" : "Infinity");
+    return (size_t)snprintf(out, NUMBER_MAX, "%.17g", value);
+}
+
+static size_t add_member(char *out, size_t at, size_t size, const char *name, const char *line, const PCRE2_SIZE *span)
+{
+    char number[NUMBER_MAX];
+    if (span[0] == PCRE2_UNSET || number_text(line + span[0], span[1] - span[0], number) == 0)
+        return at;
+    int n = snprintf(out + at, size - at, "%s\"", at > 1 ? "," : "");
+    at += (size_t)n;
+    for (; *name && at + 8 < size; name++) {
+        if (*name == '"' || *name == '\\')
+            out[at++] = '\\';
+        out[at++] = *name;
+    }
+    n = snprintf(out + at, size - at, "\":%s", number);
+    return at + (size_t)n < size ? at + (size_t)n : at;
+}
+
+static void match_line(struct pattern *pattern)
+{
+    char out[4096] = "{";
+    size_t at = 1;
+    int groups = pcre2_match(pattern->code, (PCRE2_SPTR)pattern->line, pattern->len, 0, 0, pattern->match, pattern->limits);
+    if (groups < 2)
+        return;
+    const PCRE2_SIZE *spans = pcre2_get_ovector_pointer(pattern->match);
+    uint32_t names = 0, entry = 0;
+    PCRE2_SPTR table = NULL;
+    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMECOUNT, &names);
+    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMEENTRYSIZE, &entry);
+    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMETABLE, &table);
+    bool named_value = false, first_is_named = false;
+    for (uint32_t i = 0; i < names; i++, table += entry) {
+        int group = table[0] << 8 | table[1];
+        const char *name = (const char *)table + 2;
+        first_is_named = first_is_named || group == 1;
+        if (group >= groups)
+            continue;
+        bool is_value = strcmp(name, "value") == 0 || strcmp(name, pattern->metric) == 0;
+        named_value = named_value || is_value;
+        at = add_member(out, at, sizeof out - 64, is_value ? pattern->metric : name, pattern->line, spans + 2 * group);
+    }
+    if (!named_value && !first_is_named)
+        at = add_member(out, at, sizeof out - 64, pattern->metric, pattern->line, spans + 2);
+    if (at == 1)
+        return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    at += (size_t)snprintf(out + at, sizeof out - at, ",\"time\":%lld.%03ld}\n", (long long)now.tv_sec, now.tv_nsec / 1000000);
+    if (pattern->fd < 0)
+        pattern->fd = openat(pattern->dir_fd, "metrics.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    ssize_t n = pattern->fd >= 0 ? write(pattern->fd, out, at) : -1;
+    (void)n; // a full disk shows at the controller as a missing objective
+}
+
+void pattern_feed(void *context, const char *data, size_t len)
+{
+    struct pattern *pattern = context;
+    while (len > 0) {
+        const char *newline = memchr(data, '\n', len);
+        const char *carriage = memchr(data, '\r', newline ? (size_t)(newline - data) : len); // progress bars
+        const char *end = carriage ? carriage : newline;
+        size_t part = end ? (size_t)(end - data) : len;
+        if (pattern->len + part <= LINE_MAX_BYTES)
+            memcpy(pattern->line + pattern->len, data, part);
+        else
+            pattern->too_long = true;
+        pattern->len += pattern->too_long ? 0 : part;
+        if (end) {
+            if (pattern->len > 0 && !pattern->too_long)
+                match_line(pattern);
+            pattern->len = 0;
+            pattern->too_long = false;
+            part++;
+        }
+        data += part;
+        len -= part;
+    }
+}
+
+void pattern_finish(struct pattern *pattern, bool sync)
+{
+    if (!pattern)
+        return;
+    if (pattern->len > 0 && !pattern->too_long)
+        match_line(pattern);
+    if (pattern->fd >= 0) {
+        if (sync)
+            fsync(pattern->fd);
+        close(pattern->fd);
+    }
+    pcre2_match_context_free(pattern->limits);
+    pcre2_match_data_free(pattern->match);
+    pcre2_code_free(pattern->code);
+    free(pattern);
+}
