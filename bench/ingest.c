@@ -1,9 +1,11 @@
-// Durable metric points a second, against the same number of rows in one bare SQLite transaction in the same run.
+// Durable metric points a second, against the same number of rows in one bare SQLite transaction in
+// the same run.
 //
 //   bench_ingest DIR [points]      (default 2,000,000; DIR is made and left behind)
 //
-// 64 runs report 4 metrics each, line by line, as they arrive in turns of 8,192 points; every turn is one durable commit.
-// The baseline is a table of three columns without index, filled in one transaction with one commit at its end.
+// 64 runs report 4 metrics each, line by line, as they arrive in turns of 8,192 points; every turn
+// is one durable commit. The baseline is a table of three columns without index, filled in one
+// transaction with one commit at its end.
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -14,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS 64
-#define NAMES 4
+#define RUNS        64
+#define NAMES       4
 #define TURN_POINTS 8192
 
 static void check(int rc, const struct err *err)
@@ -108,7 +110,8 @@ static double baseline(const char *dir, uint64_t points)
                  db);
     uint64_t start = clock_mono_ns();
     check_sqlite(sqlite3_exec(db, "BEGIN", NULL, NULL, NULL), db);
-    check_sqlite(sqlite3_prepare_v2(db, "INSERT INTO point VALUES (?, ?, ?)", -1, &insert, NULL), db);
+    check_sqlite(sqlite3_prepare_v2(db, "INSERT INTO point VALUES (?, ?, ?)", -1, &insert, NULL),
+                 db);
     for (uint64_t i = 0; i < points; i++) {
         sqlite3_bind_int64(insert, 1, (sqlite3_int64)(i % RUNS));
         sqlite3_bind_int64(insert, 2, (sqlite3_int64)i);

@@ -1,9 +1,11 @@
-// What a turn of short runs costs in the store, and how fast a large database is opened and restored.
+// What a turn of short runs costs in the store, and how fast a large database is opened and
+// restored.
 //
 //   bench_store_turn DIR [runs]       (default 1,000,000; DIR is made and left behind)
 //
-// Each turn stores 100 runs from their making to their end: trial, attempt, both again with their results, the sweep's
-// counters, three events. Then the database is closed, opened, and everything live is walked, with the page cache as it is.
+// Each turn stores 100 runs from their making to their end: trial, attempt, both again with their
+// results, the sweep's counters, three events. Then the database is closed, opened, and everything
+// live is walked, with the page cache as it is.
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -91,9 +93,10 @@ static double run_turns(struct store *store, uint64_t runs)
     for (uint64_t id = 1; id <= runs;) {
         for (uint64_t end = id + TURN_RUNS; id < end && id <= runs; id++) {
             char *config = configs[id % TURN_RUNS];
-            snprintf(config, sizeof *configs,
-                     "{\"batch_size\":%llu,\"dropout\":0.25,\"lr\":0.00%llu,\"model\":{\"depth\":3}}",
-                     (unsigned long long)id % 512, (unsigned long long)id);
+            snprintf(
+                config, sizeof *configs,
+                "{\"batch_size\":%llu,\"dropout\":0.25,\"lr\":0.00%llu,\"model\":{\"depth\":3}}",
+                (unsigned long long)id % 512, (unsigned long long)id);
             add_run(&batch, id, &sweep, config);
         }
         uint64_t start = clock_mono_ns();

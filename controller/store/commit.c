@@ -71,8 +71,9 @@ static int compare_points(const void *a, const void *b)
     return 0;
 }
 
-// Points that follow one another are written in the order of their table: lines come as "loss, accuracy, loss, accuracy",
-// and a tree is written fastest from left to right. What is stored is the same.
+// Points that follow one another are written in the order of their table: lines come as "loss,
+// accuracy, loss, accuracy", and a tree is written fastest from left to right. What is stored is
+// the same.
 static int put_points(struct store *store, const struct change *changes, size_t count,
                       struct err *err)
 {
@@ -132,7 +133,8 @@ static int put_summary(struct store *store, const struct change *change, struct 
     put_text(&query, text);
     rc = query_run(&query, err);
     json_object_put(json);
-    return rc == 0 ? wide_note_metric(store, change->summary.attempt, change->summary.name, err) : rc;
+    return rc == 0 ? wide_note_metric(store, change->summary.attempt, change->summary.name, err)
+                   : rc;
 }
 
 static int put_event(struct store *store, const struct change *change, struct err *err)
@@ -234,15 +236,6 @@ static int put_replies(struct store *store, struct err *err)
     return rc;
 }
 
-static void replies_written(struct store *store)
-{
-    for (size_t i = 0; i < store->reply_count; i++) {
-        free(store->replies[i].id);
-        free(store->replies[i].body);
-    }
-    store->reply_count = 0;
-}
-
 int store_commit(struct store *store, const struct batch *batch, struct err *err)
 {
     if (batch->change_count == 0 && store->reply_count == 0)
@@ -263,6 +256,6 @@ int store_commit(struct store *store, const struct batch *batch, struct err *err
     }
     rc = store_end(store, err);
     if (rc == 0)
-        replies_written(store);
+        store_drop_replies(store);
     return rc;
 }

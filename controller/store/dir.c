@@ -1,11 +1,13 @@
 // The data directory: who may write, who does write, and what an I/O error left behind.
 //
-// One process writes: it holds an flock on STORE_LOCK for as long as it lives, so that nothing has to be cleaned up after a
-// kill. The descriptor is close-on-exec: runs and agents do not keep the lock.
+// One process writes: it holds an flock on STORE_LOCK for as long as it lives, so that nothing has
+// to be cleaned up after a kill. The descriptor is close-on-exec: runs and agents do not keep the
+// lock.
 //
-// After a failed fsync the kernel may hold pages that it believes to be on the disk and that are not. The database must
-// then not be written in place: whoever meets an I/O error leaves a marker, and the next open reads the files as the kernel
-// has them, writes them to new ones and syncs those.
+// After a failed fsync the kernel may hold pages that it believes to be on the disk and that are
+// not. The database must then not be written in place: whoever meets an I/O error leaves a marker,
+// and the next open reads the files as the kernel has them, writes them to new ones and syncs
+// those.
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -20,8 +22,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define LOCK_TEXT_MAX 256
-#define COPY_FILE "trawl.db.copy"
+#define LOCK_TEXT_MAX     256
+#define COPY_FILE         "trawl.db.copy"
 #define COPY_BUFFER_BYTES (1 << 20)
 
 char *dir_path(const struct store *store, const char *name)
@@ -36,9 +38,9 @@ const char *dir_network_name(long type)
         unsigned long type;
         const char *name;
     } NETWORK[] = {
-        {0x6969, "NFS"},         {0x517b, "SMB"},        {0xfe534d42, "SMB"},    {0xff534d42, "CIFS"},
-        {0x0bd00bd0, "Lustre"},  {0x47504653, "GPFS"},   {0x19830326, "BeeGFS"}, {0x5346414f, "AFS"},
-        {0x00c36400, "CephFS"},  {0x01021997, "9p"},     {0x7461636f, "OCFS2"},  {0x01161970, "GFS2"},
+        {0x6969, "NFS"},        {0x517b, "SMB"},      {0xfe534d42, "SMB"},    {0xff534d42, "CIFS"},
+        {0x0bd00bd0, "Lustre"}, {0x47504653, "GPFS"}, {0x19830326, "BeeGFS"}, {0x5346414f, "AFS"},
+        {0x00c36400, "CephFS"}, {0x01021997, "9p"},   {0x7461636f, "OCFS2"},  {0x01161970, "GFS2"},
         {0xaad7aaea, "PanFS"},
     };
     for (size_t i = 0; i < ARRAY_LEN(NETWORK); i++)
@@ -54,9 +56,10 @@ static void note_network(struct store *store)
     if (!name)
         return;
     store->rollback_journal = true; // WAL shares memory between processes, which machines cannot
-    store->warning = xasprintf("%s is on a shared file system (%s): it is slower there and as safe as "
-                               "that system's locks; a local directory is better (--data)",
-                               store->dir, name);
+    store->warning =
+        xasprintf("%s is on a shared file system (%s): it is slower there and as safe as "
+                  "that system's locks; a local directory is better (--data)",
+                  store->dir, name);
 }
 
 static int check_owner(const struct store *store, struct err *err)
@@ -65,9 +68,10 @@ static int check_owner(const struct store *store, struct err *err)
     if (fstat(store->dir_fd, &st) != 0)
         return err_set_errno(err, "cannot look at %s", store->dir);
     if (st.st_uid != geteuid())
-        return err_set(err, ERR_PERMISSION,
-                       "%s belongs to another user (uid %lu); use a directory of your own with --data",
-                       store->dir, (unsigned long)st.st_uid);
+        return err_set(
+            err, ERR_PERMISSION,
+            "%s belongs to another user (uid %lu); use a directory of your own with --data",
+            store->dir, (unsigned long)st.st_uid);
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return err_set(err, ERR_PERMISSION,
                        "%s can be written by other users; take that away with `chmod go-w %s`",
@@ -94,13 +98,16 @@ static int take_lock(struct store *store, const char *what, struct err *err)
     int rc = file_lock_at(store->dir_fd, STORE_LOCK, &store->lock_fd, err);
     if (rc == ERR_BUSY)
         return busy(store, err);
-    if (rc != 0)
-        return err_prefix(err, "%s", store->dir) ? rc : rc;
+    if (rc != 0) {
+        err_prefix(err, "%s", store->dir);
+        return rc;
+    }
     char text[LOCK_TEXT_MAX];
     int len = snprintf(text, sizeof text, "%ld %.63s\n", (long)getpid(), what ? what : "");
     // Only for people: a lock without its text still locks.
-    if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, text, (size_t)len, 0) != len)
-        return 0;
+    bool written =
+        ftruncate(store->lock_fd, 0) == 0 && pwrite(store->lock_fd, text, (size_t)len, 0) == len;
+    (void)written;
     return 0;
 }
 
@@ -189,12 +196,14 @@ static int settle_copy(struct store *store, struct err *err)
     char *path = dir_path(store, COPY_FILE);
     int rc = 0;
     int64_t sound = 0;
-    if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
         rc = store_failure(store, sqlite3_extended_errcode(store->db), err);
     if (rc == 0)
         rc = store_exec(store, "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)", err);
     if (rc == 0)
-        rc = store_number(store, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &sound, err);
+        rc = store_number(store, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &sound,
+                          err);
     if (rc == 0 && !sound)
         rc = store_failure(store, SQLITE_CORRUPT, err);
     if (sqlite3_close(store->db) != SQLITE_OK && rc == 0)
@@ -204,12 +213,12 @@ static int settle_copy(struct store *store, struct err *err)
     return rc;
 }
 
-// The copy holds all that the WAL beside the old file holds, so a crash between two of these steps only means that the
-// copy is made again.
+// The copy holds all that the WAL beside the old file holds, so a crash between two of these steps
+// only means that the copy is made again.
 static int put_copy_in_place(const struct store *store, struct err *err)
 {
     static const char *const LEFT[] = {STORE_FILE "-wal", STORE_FILE "-shm", STORE_FILE "-journal",
-                                       COPY_FILE "-wal", COPY_FILE "-shm", COPY_FILE "-journal"};
+                                       COPY_FILE "-wal",  COPY_FILE "-shm",  COPY_FILE "-journal"};
     if (renameat(store->dir_fd, COPY_FILE, store->dir_fd, STORE_FILE) != 0 ||
         fsync(store->dir_fd) != 0)
         return err_set_errno(err, "cannot put the copy of %s/" STORE_FILE " in place", store->dir);

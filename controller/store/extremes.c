@@ -1,6 +1,7 @@
-// The done trials of least and of greatest value of each sweep, so that the best of a million trials costs nothing to
-// find and no index has to be written with each result. The columns sweep.lowest and sweep.highest are always right: a
-// trial that holds one and changes (`trawl retry`) makes the sweep's trials be read once.
+// The done trials of least and of greatest value of each sweep, so that the best of a million
+// trials costs nothing to find and no index has to be written with each result. The columns
+// sweep.lowest and sweep.highest are always right: a trial that holds one and changes (`trawl
+// retry`) makes the sweep's trials be read once.
 
 #include "controller/store/store_impl.h"
 
@@ -65,7 +66,8 @@ static int note(struct store *store, struct sweep_info *info, const struct trial
     } else if (held->id == row->id && !(counts(row) && value == best)) {
         info->extremes_changed = true;
         return scan(store, info->id,
-                    sign > 0 ? STATEMENT_EXTREMES_SCAN_LOW : STATEMENT_EXTREMES_SCAN_HIGH, held, err);
+                    sign > 0 ? STATEMENT_EXTREMES_SCAN_LOW : STATEMENT_EXTREMES_SCAN_HIGH, held,
+                    err);
     }
     return 0;
 }

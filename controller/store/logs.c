@@ -1,8 +1,9 @@
 // Output of runs: one file a stream beside the database.
 //
-// Bytes are written at their offset before the commit that moves the cursor. A crash in between leaves bytes past the
-// cursor, which the agent sends again and which are written again. The files are not synced: a machine that loses power may
-// leave one shorter than its cursor, which the next start finds and records.
+// Bytes are written at their offset before the commit that moves the cursor. A crash in between
+// leaves bytes past the cursor, which the agent sends again and which are written again. The files
+// are not synced: a machine that loses power may leave one shorter than its cursor, which the next
+// start finds and records.
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -16,9 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOG_PATH_MAX 128
+#define LOG_PATH_MAX       128
 #define LOG_CHECK_ATTEMPTS 10000 // newest attempts that are looked at
-#define LOG_CHECK_MS 120000      // and of them those that ended so long before the last (the kernel writes after 30 s)
+#define LOG_CHECK_MS                                                                               \
+    120000 // and of them those that ended so long before the last (the kernel writes after 30 s)
 
 static void relative_path(char ret[static LOG_PATH_MAX], const char *key, uint64_t trial,
                           uint32_t attempt, enum stream stream)
@@ -146,11 +148,12 @@ static int record_loss(struct store *store, const struct log_check *check, enum 
 {
     struct query query;
     char text[256];
-    snprintf(text, sizeof text,
-             "%llu bytes of its %s were lost with the machine's power: bytes %llu to %llu of the log "
-             "read as zeros",
-             (unsigned long long)(stored - size), stream == STREAM_STDERR ? "stderr" : "stdout",
-             (unsigned long long)size, (unsigned long long)stored - 1);
+    snprintf(
+        text, sizeof text,
+        "%llu bytes of its %s were lost with the machine's power: bytes %llu to %llu of the log "
+        "read as zeros",
+        (unsigned long long)(stored - size), stream == STREAM_STDERR ? "stderr" : "stdout",
+        (unsigned long long)size, (unsigned long long)stored - 1);
     int rc = query_open(store, STATEMENT_EVENT, &query, err);
     if (rc != 0)
         return rc;
@@ -182,7 +185,8 @@ static int check_log(struct store *store, const struct log_check *check, enum st
         return log_failure(relative, err);
     int rc = ftruncate(fd, (off_t)stored) != 0 ? log_failure(relative, err) : 0;
     close(fd);
-    return rc == 0 ? record_loss(store, check, stream, (uint64_t)st.st_size, stored, now_ms, err) : rc;
+    return rc == 0 ? record_loss(store, check, stream, (uint64_t)st.st_size, stored, now_ms, err)
+                   : rc;
 }
 
 static int newest(struct store *store, uint64_t *ret_id, int64_t *ret_ended_ms, struct err *err)

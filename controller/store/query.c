@@ -25,7 +25,8 @@ static bool is_full(const struct store *store, int sqlite_code)
 {
     if ((sqlite_code & 0xff) == SQLITE_FULL)
         return true;
-    // A quota, or no room for the shared index of the WAL: nothing was synced, so a rollback is enough.
+    // A quota, or no room for the shared index of the WAL: nothing was synced, so a rollback is
+    // enough.
     if (sqlite_code == SQLITE_IOERR_WRITE || sqlite_code == SQLITE_IOERR_SHMSIZE ||
         sqlite_code == SQLITE_IOERR_TRUNCATE) {
         int number = sqlite3_system_errno(store->db);
@@ -49,7 +50,8 @@ int store_failure(struct store *store, int sqlite_code, struct err *err)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return err_set(err, ERR_CORRUPT,
-                       "the database %s/" STORE_FILE " is damaged (%s); keep a copy, then save what "
+                       "the database %s/" STORE_FILE
+                       " is damaged (%s); keep a copy, then save what "
                        "is readable with `sqlite3 " STORE_FILE " .recover | sqlite3 new.db`",
                        where(store), detail);
     case SQLITE_BUSY:

@@ -1,8 +1,9 @@
 // Statements: prepared once a connection, bound and reset in one place.
 //
-// A query is opened, its parameters are put in the order of the statement's question marks, it is stepped, and the
-// columns of a row are got in their order. Text and blobs that are put must live until the query is closed; text that is
-// got lives until the next step. query_close may be called on a zeroed query and on one that failed.
+// A query is opened, its parameters are put in the order of the statement's question marks, it is
+// stepped, and the columns of a row are got in their order. Text and blobs that are put must live
+// until the query is closed; text that is got lives until the next step. query_close may be called
+// on a zeroed query and on one that failed.
 #pragma once
 
 #include "base/err.h"
@@ -17,9 +18,9 @@ struct store;
 struct query {
     struct store *store;
     sqlite3_stmt *statement;
-    bool shared;  // the connection's own, to be reset; else finalised
-    int next;     // parameter or column that comes next
-    int rc;       // first failure of a put
+    bool shared; // the connection's own, to be reset; else finalised
+    int next;    // parameter or column that comes next
+    int rc;      // first failure of a put
 };
 
 int query_open(struct store *store, enum statement id, struct query *ret, struct err *err);
@@ -48,8 +49,8 @@ bool get_value(struct query *query, double *ret);
 char *get_text(struct query *query); // NULL: ""; borrowed, not to be written to
 bool get_null(struct query *query);  // looks at the next column without taking it
 
-// The code for the connection's last failure, with a sentence that says what to do. Marks the data directory after an I/O
-// error (see dir.c).
+// The code for the connection's last failure, with a sentence that says what to do. Marks the data
+// directory after an I/O error (see dir.c).
 int store_failure(struct store *store, int sqlite_code, struct err *err);
 
 // Run SQL that is not in the table (pragmas, schema, views).

@@ -11,9 +11,11 @@
 
 #define WORDS_MAX 2000 // names and keys among which a mistyped word is looked for
 
-// The first row of a statement whose only parameter is `text`, or `number` when that is NULL. 1: found.
+// The first row of a statement whose only parameter is `text`, or `number` when that is NULL. 1:
+// found.
 static int find_sweep(struct store *store, enum statement statement, const char *text,
-                      const uint64_t *number, struct sweep_row *ret, bool *ret_more, struct err *err)
+                      const uint64_t *number, struct sweep_row *ret, bool *ret_more,
+                      struct err *err)
 {
     struct query query;
     int rc = query_open(store, statement, &query, err);
@@ -58,8 +60,9 @@ static int no_such_sweep(struct store *store, const char *word, struct err *err)
     words[count] = NULL;
     const char *near = str_nearest(word, words);
     if (rc >= 0 && near)
-        rc = err_set(err, ERR_NOT_FOUND, "there is no sweep '%s'; did you mean '%s'? `trawl ls` lists them",
-                     word, near);
+        rc =
+            err_set(err, ERR_NOT_FOUND,
+                    "there is no sweep '%s'; did you mean '%s'? `trawl ls` lists them", word, near);
     else if (rc >= 0)
         rc = err_set(err, ERR_NOT_FOUND, "there is no sweep '%s'; `trawl ls` lists them", word);
     for (size_t i = 0; i < count; i++)
@@ -74,7 +77,8 @@ int store_find_sweep(struct store *store, const char *word, struct sweep_row *re
     if (!word || !*word) {
         rc = find_sweep(store, STATEMENT_SWEEP_LATEST, NULL, NULL, ret, NULL, err);
         if (rc == 0)
-            rc = err_set(err, ERR_NOT_FOUND, "there is no sweep yet; start one with `trawl run SPEC`");
+            rc = err_set(err, ERR_NOT_FOUND,
+                         "there is no sweep yet; start one with `trawl run SPEC`");
         return rc < 0 ? rc : 0;
     }
     rc = find_sweep(store, STATEMENT_SWEEP_BY_KEY, word, NULL, ret, NULL, err);
@@ -90,9 +94,9 @@ int store_find_sweep(struct store *store, const char *word, struct sweep_row *re
         return no_such_sweep(store, word, err);
     if (more) {
         sweep_row_release(&row);
-        return err_set(err, ERR_NOT_FOUND,
-                       "several sweeps begin with '%s'; type more of its key (`trawl ls` lists them)",
-                       word);
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "several sweeps begin with '%s'; type more of its key (`trawl ls` lists them)", word);
     }
     *ret = row;
     return 0;
@@ -146,8 +150,8 @@ static int walk_trials(struct query *query, int (*each)(void *, const struct tri
 
 // The best alone is known without a look at the others.
 static int each_extreme(struct store *store, const struct trial_query *trials,
-                        int (*each)(void *, const struct trial_row *), void *context, bool *ret_found,
-                        struct err *err)
+                        int (*each)(void *, const struct trial_row *), void *context,
+                        bool *ret_found, struct err *err)
 {
     struct query query;
     int rc = query_open(store, trials->maximize ? STATEMENT_TRIAL_HIGHEST : STATEMENT_TRIAL_LOWEST,
@@ -185,7 +189,8 @@ int store_each_trial(struct store *store, const struct trial_query *trials,
     if (rc != 0)
         return rc;
     put_u64(&query, trials->sweep);
-    put_pointer_text(&query, trials->state < 0 ? NULL : trial_state_word((enum trial_state)trials->state));
+    put_pointer_text(&query,
+                     trials->state < 0 ? NULL : trial_state_word((enum trial_state)trials->state));
     put_i64(&query, trials->limit && trials->limit < INT64_MAX ? (int64_t)trials->limit : -1);
     put_u64(&query, trials->offset);
     return walk_trials(&query, each, context, err);

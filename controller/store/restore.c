@@ -1,4 +1,5 @@
-// Walks for a controller that starts: what is alive, found through partial indices, whatever has gone before.
+// Walks for a controller that starts: what is alive, found through partial indices, whatever has
+// gone before.
 
 #include "controller/store/store_impl.h"
 
@@ -143,7 +144,8 @@ static void add_to_group(struct group *group, const struct trial_row *row)
     }
 }
 
-// The first repeat becomes what the strategy was told of its point: the mean of those with a value, as the core has it.
+// The first repeat becomes what the strategy was told of its point: the mean of those with a value,
+// as the core has it.
 static int join_repeats(struct store *store, struct trial_row *first, struct err *err)
 {
     struct query query;

@@ -1,4 +1,5 @@
-// Rows of sweep, trial, attempt and agent to columns and back. The order here is that of statements.h.
+// Rows of sweep, trial, attempt and agent to columns and back. The order here is that of
+// statements.h.
 
 #include "base/json.h"
 #include "base/mem.h"

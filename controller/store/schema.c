@@ -24,8 +24,8 @@ static int is_empty(struct store *store, bool *ret, struct err *err)
     return rc;
 }
 
-// A small file is read whole; of a large one that would take longer than a start may, and SQLite finds what is damaged
-// when it gets there.
+// A small file is read whole; of a large one that would take longer than a start may, and SQLite
+// finds what is damaged when it gets there.
 static int check_sound(struct store *store, struct err *err)
 {
     int64_t pages, page_bytes, sound = 1;
@@ -33,7 +33,8 @@ static int check_sound(struct store *store, struct err *err)
     if (rc == 0)
         rc = store_number(store, "PRAGMA page_size", &page_bytes, err);
     if (rc == 0 && pages * page_bytes <= QUICK_CHECK_BYTES_MAX)
-        rc = store_number(store, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &sound, err);
+        rc = store_number(store, "SELECT quick_check = 'ok' FROM pragma_quick_check(1)", &sound,
+                          err);
     if (rc == 0 && !sound)
         rc = store_failure(store, SQLITE_CORRUPT, err);
     return rc;
@@ -55,12 +56,14 @@ int schema_check(struct store *store, bool created, struct err *err)
                        store->dir);
     if (version > SCHEMA_VERSION)
         return err_set(err, ERR_VERSION,
-                       "%s/" STORE_FILE " was written by a newer trawl (its version is %lld, this one "
+                       "%s/" STORE_FILE
+                       " was written by a newer trawl (its version is %lld, this one "
                        "reads up to %d); install that one, or use another directory with --data",
                        store->dir, (long long)version, SCHEMA_VERSION);
     if (version < SCHEMA_VERSION && !store->writer)
         return err_set(err, ERR_VERSION,
-                       "%s/" STORE_FILE " was written by an older trawl (version %lld, now %d); `trawl "
+                       "%s/" STORE_FILE
+                       " was written by an older trawl (version %lld, now %d); `trawl "
                        "controller` brings it up to date",
                        store->dir, (long long)version, SCHEMA_VERSION);
     return store->writer ? check_sound(store, err) : 0;

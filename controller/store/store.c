@@ -1,7 +1,7 @@
 // Opening, transactions, identity, keys and replies: see store.h.
 //
-// Checkpoints are our own, after a commit has succeeded: SQLite's automatic ones swallow their failures, and after a
-// failed sync this process must not go on.
+// Checkpoints are our own, after a commit has succeeded: SQLite's automatic ones swallow their
+// failures, and after a failed sync this process must not go on.
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -254,7 +254,8 @@ static bool wal_is_empty(const struct store *store)
     return fstatat(store->dir_fd, STORE_FILE "-wal", &st, 0) != 0 || st.st_size == 0;
 }
 
-// A directory that cannot be written has no place for the WAL's index; without a WAL none is needed.
+// A directory that cannot be written has no place for the WAL's index; without a WAL none is
+// needed.
 static int open_immutable(struct store *store, const char *path, struct err *err)
 {
     sqlite3_close(store->db);
@@ -295,7 +296,8 @@ int store_open_reader(const char *data_dir, struct store **ret, struct err *err)
     store->dir_fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->dir_fd < 0 && errno != ENOENT && errno != ENOTDIR)
         rc = err_set_errno(err, "cannot open the data directory %s", data_dir);
-    else if (store->dir_fd < 0 || fstatat(store->dir_fd, STORE_FILE, &st, 0) != 0 || st.st_size == 0)
+    else if (store->dir_fd < 0 || fstatat(store->dir_fd, STORE_FILE, &st, 0) != 0 ||
+             st.st_size == 0)
         rc = no_database(data_dir, err);
     if (rc == 0) {
         path = dir_path(store, STORE_FILE);
@@ -309,7 +311,7 @@ int store_open_reader(const char *data_dir, struct store **ret, struct err *err)
     return rc;
 }
 
-static void free_replies(struct store *store)
+void store_drop_replies(struct store *store)
 {
     for (size_t i = 0; i < store->reply_count; i++) {
         free(store->replies[i].id);
@@ -334,7 +336,7 @@ void store_close(struct store *store)
     }
     forget(store);
     logs_close(store);
-    free_replies(store);
+    store_drop_replies(store);
     free(store->replies);
     free(store->points);
     free(store->warning);

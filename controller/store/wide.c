@@ -1,8 +1,9 @@
-// The view sweep_<key>: one row a trial, one column a parameter and one for the last value of each metric.
+// The view sweep_<key>: one row a trial, one column a parameter and one for the last value of each
+// metric.
 //
-// It is made when the first trial of a sweep is stored and again when a configuration or a run brings a name that it lacks,
-// in the transaction that brings it. Most configurations have the keys of the one before: a hash of their key set says so
-// without parsing them.
+// It is made when the first trial of a sweep is stored and again when a configuration or a run
+// brings a name that it lacks, in the transaction that brings it. Most configurations have the keys
+// of the one before: a hash of their key set says so without parsing them.
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -127,7 +128,8 @@ static int sweep_of(struct store *store, uint64_t attempt, uint64_t *ret, struct
             *owner = (struct owner){.attempt = attempt, .sweep = get_u64(&query)};
         query_close(&query);
         if (rc == 0)
-            return err_set(err, ERR_STATE, "a metric names attempt %llu, which the database does not have",
+            return err_set(err, ERR_STATE,
+                           "a metric names attempt %llu, which the database does not have",
                            (unsigned long long)attempt);
         if (rc < 0)
             return rc;
@@ -271,13 +273,15 @@ static void add_path(struct view *view, struct json_object *path)
     } else {
         str_addf(&view->sql, "(SELECT j%zu.value FROM json_each(t.config) AS j0", depth - 1);
         for (size_t i = 1; i < depth; i++)
-            str_addf(&view->sql,
-                     " CROSS JOIN json_each(CASE j%zu.type WHEN 'object' THEN j%zu.value ELSE '{}' END)"
-                     " AS j%zu",
-                     i - 1, i - 1, i);
+            str_addf(
+                &view->sql,
+                " CROSS JOIN json_each(CASE j%zu.type WHEN 'object' THEN j%zu.value ELSE '{}' END)"
+                " AS j%zu",
+                i - 1, i - 1, i);
         for (size_t i = 0; i < depth; i++) {
             str_addf(&view->sql, " %s j%zu.key = ", i ? "AND" : "WHERE", i);
-            add_quoted(&view->sql, json_object_get_string(json_object_array_get_idx(path, i)), '\'');
+            add_quoted(&view->sql, json_object_get_string(json_object_array_get_idx(path, i)),
+                       '\'');
         }
         str_add(&view->sql, ")");
     }
@@ -319,11 +323,12 @@ static int add_metrics(struct view *view, struct err *err)
     put_u64(&query, view->info->id);
     for (int i = 0; i < WIDE_METRICS_MAX && (rc = query_step(&query, err)) > 0; i++) {
         uint32_t id = get_u32(&query);
-        str_addf(&view->sql,
-                 ",\n coalesce((SELECT s.value FROM summary AS s WHERE s.attempt = t.attempt AND "
-                 "s.name = %u), (SELECT p.value FROM metric_point AS p WHERE p.attempt = t.attempt AND "
-                 "p.name = %u ORDER BY p.sequence DESC LIMIT 1))",
-                 id, id);
+        str_addf(
+            &view->sql,
+            ",\n coalesce((SELECT s.value FROM summary AS s WHERE s.attempt = t.attempt AND "
+            "s.name = %u), (SELECT p.value FROM metric_point AS p WHERE p.attempt = t.attempt AND "
+            "p.name = %u ORDER BY p.sequence DESC LIMIT 1))",
+            id, id);
         add_name(view, "metric", get_text(&query));
     }
     query_close(&query);

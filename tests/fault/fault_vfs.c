@@ -249,7 +249,8 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t n, off_t offset)
     if (!fails())
         return __real_pwrite(fd, data, n, offset);
     if (fault.kind == FAULT_SHORT && n > 1 && !fault.lasting)
-        return __real_pwrite(fd, data, n / 2, offset); // not an error: the rest is for the next call
+        return __real_pwrite(fd, data, n / 2,
+                             offset); // not an error: the rest is for the next call
     return -1;
 }
 

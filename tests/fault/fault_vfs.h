@@ -1,7 +1,8 @@
-// Faults in what the store asks of the disk: SQLite's calls through a VFS, its own through the linker's --wrap.
+// Faults in what the store asks of the disk: SQLite's calls through a VFS, its own through the
+// linker's --wrap.
 //
-// Calls are counted from fault_arm on. The one numbered `at` (from 1), and with `lasting` every one after it, fails as
-// `kind` says; a process that is to crash ends there with FAULT_CRASHED.
+// Calls are counted from fault_arm on. The one numbered `at` (from 1), and with `lasting` every one
+// after it, fails as `kind` says; a process that is to crash ends there with FAULT_CRASHED.
 #pragma once
 
 #include <stdbool.h>

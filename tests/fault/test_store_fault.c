@@ -1,8 +1,8 @@
 // Every call that the store makes on the disk fails in turn, until a run has no fault.
 //
-// A child process opens a database and commits turns, telling each committed one through a pipe; the parent then opens
-// what it left, without faults. Whatever failed, wherever: it opens, it is sound, every turn that was told is there, and
-// each turn is there whole or not at all.
+// A child process opens a database and commits turns, telling each committed one through a pipe;
+// the parent then opens what it left, without faults. Whatever failed, wherever: it opens, it is
+// sound, every turn that was told is there, and each turn is there whole or not at all.
 
 #include "tests/fault/fault_vfs.h"
 #include "tests/unit/store_fixture.h"
@@ -17,9 +17,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TURNS 5
+#define TURNS       5
 #define TURN_TRIALS 3
-#define CALLS_MAX 5000
+#define CALLS_MAX   5000
 
 static void build_turn(struct fixture *fixture, unsigned turn)
 {
@@ -47,8 +47,8 @@ static void build_turn(struct fixture *fixture, unsigned turn)
 }
 
 #define CHILD_NO_SENTENCE 50
-#define CHILD_NO_MARKER 51
-#define CHILD_STUCK 52
+#define CHILD_NO_MARKER   51
+#define CHILD_STUCK       52
 
 static bool marker_there(const struct fixture *fixture)
 {
@@ -65,7 +65,8 @@ static int commit_turn(struct fixture *fixture, unsigned turn, struct err *err)
     batch_clear(&fixture->batch);
     build_turn(fixture, turn);
     fixture->store->checkpoint_pages = 1; // after every turn, so that its calls fail too
-    for (int tries = 1; (rc = store_commit(fixture->store, &fixture->batch, err)) == ERR_NO_SPACE; tries++) {
+    for (int tries = 1; (rc = store_commit(fixture->store, &fixture->batch, err)) == ERR_NO_SPACE;
+         tries++) {
         if (tries == 2)
             fault_disarm(); // someone made room
         if (tries == 3)
@@ -329,8 +330,8 @@ int main(void)
         cmocka_unit_test(test_open_copies_and_goes_on_when_a_call_of_the_copy_fails),
         cmocka_unit_test(test_commit_ends_the_process_when_the_checkpoint_behind_it_fails),
         cmocka_unit_test(test_commit_succeeds_when_there_is_no_room_for_the_checkpoint_behind_it),
-        cmocka_unit_test_setup_teardown(test_commit_leaves_marker_when_sqlite_meets_an_io_error, fixture_setup_open,
-                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_commit_leaves_marker_when_sqlite_meets_an_io_error,
+                                        fixture_setup_open, fixture_teardown),
     };
     fault_install();
     return cmocka_run_group_tests_name("store_fault", tests, NULL, NULL);

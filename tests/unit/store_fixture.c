@@ -13,7 +13,8 @@ int fixture_setup(void **state)
 {
     struct fixture *fixture = xcalloc(1, sizeof *fixture);
     const char *tmp = getenv("TMPDIR");
-    snprintf(fixture->root, sizeof fixture->root, "%s/trawl-store-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    snprintf(fixture->root, sizeof fixture->root, "%s/trawl-store-XXXXXX",
+             tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(fixture->root))
         return -1;
     snprintf(fixture->dir, sizeof fixture->dir, "%s/data", fixture->root);
@@ -107,8 +108,8 @@ struct trial_row *add_trial(struct fixture *fixture, uint64_t id, uint64_t sweep
     return row;
 }
 
-struct trial_row *change_trial(struct fixture *fixture, uint64_t id, uint64_t sweep, uint64_t number,
-                               enum trial_state trial_state, double value)
+struct trial_row *change_trial(struct fixture *fixture, uint64_t id, uint64_t sweep,
+                               uint64_t number, enum trial_state trial_state, double value)
 {
     struct trial_row *row = &batch_change(&fixture->batch, CHANGE_TRIAL)->trial;
     row->id = id;
@@ -122,8 +123,8 @@ struct trial_row *change_trial(struct fixture *fixture, uint64_t id, uint64_t sw
     return row;
 }
 
-struct attempt_row *add_attempt(struct fixture *fixture, uint64_t id, uint64_t trial, uint64_t sweep,
-                                uint32_t number)
+struct attempt_row *add_attempt(struct fixture *fixture, uint64_t id, uint64_t trial,
+                                uint64_t sweep, uint32_t number)
 {
     struct attempt_row *row = &batch_change(&fixture->batch, CHANGE_ATTEMPT_NEW)->attempt;
     row->id = id;

@@ -225,9 +225,9 @@ static void test_counters_are_one_past_the_last_when_rows_exist(void **state)
     struct fixture *fixture = *state;
     struct store_counters counters;
     assert_int_equal(store_counters(fixture->store, &counters, NULL), 0);
-    assert_true(counters.next_trial == 1 && counters.next_attempt == 1 && counters.next_agent == 1 &&
-                counters.next_sweep == 1 && counters.next_session == 1 &&
-                counters.next_metric_name == 1);
+    assert_true(counters.next_trial == 1 && counters.next_attempt == 1 &&
+                counters.next_agent == 1 && counters.next_sweep == 1 &&
+                counters.next_session == 1 && counters.next_metric_name == 1);
     add_agent(fixture, 4, "a")->session = 9;
     add_sweep(fixture, 2, "aaaaaaaa", "x");
     add_trial(fixture, 7, 2, 1);
@@ -235,9 +235,9 @@ static void test_counters_are_one_past_the_last_when_rows_exist(void **state)
     add_metric_name(fixture, 3, "loss");
     fixture_commit(fixture);
     assert_int_equal(store_counters(fixture->store, &counters, NULL), 0);
-    assert_true(counters.next_trial == 8 && counters.next_attempt == 6 && counters.next_agent == 5 &&
-                counters.next_sweep == 3 && counters.next_session == 10 &&
-                counters.next_metric_name == 4);
+    assert_true(counters.next_trial == 8 && counters.next_attempt == 6 &&
+                counters.next_agent == 5 && counters.next_sweep == 3 &&
+                counters.next_session == 10 && counters.next_metric_name == 4);
 }
 
 static void test_reader_says_what_to_type_when_there_is_no_database(void **state)
@@ -419,7 +419,8 @@ static void test_open_copies_again_when_killed_between_rename_and_removal(void *
     file_bytes(fixture, STORE_FILE "-wal", &wal);
     fixture_open(fixture);
     fixture_close(fixture);
-    write_bytes(fixture, STORE_FILE "-wal", &wal); // the old WAL beside the new file, marker still there
+    write_bytes(fixture, STORE_FILE "-wal",
+                &wal); // the old WAL beside the new file, marker still there
     write_bytes(fixture, NEEDS_COPY, &none);
     fixture_open(fixture);
     assert_int_equal(sql_number(fixture, "SELECT count(*) FROM sweep"), 1);
@@ -459,8 +460,9 @@ static void test_begin_epoch_records_loss_once_when_a_log_is_short(void **state)
     for (int start = 0; start < 2; start++) {
         fixture_reopen(fixture);
         assert_int_equal(store_begin_epoch(fixture->store, &epoch, NULL), 0);
-        assert_int_equal(sql_number(fixture, "SELECT count(*) FROM event WHERE kind = 'log_lost' "
-                                             "AND trial = 1 AND attempt = 1 AND text LIKE '6 bytes%'"),
+        assert_int_equal(sql_number(fixture,
+                                    "SELECT count(*) FROM event WHERE kind = 'log_lost' "
+                                    "AND trial = 1 AND attempt = 1 AND text LIKE '6 bytes%'"),
                          1);
     }
     free(path);
@@ -473,8 +475,8 @@ static void test_network_name_is_known_when_machines_share_the_file_system(void 
     assert_string_equal(dir_network_name((long)0xfe534d42), "SMB");
     assert_string_equal(dir_network_name((long)(int32_t)0xff534d42), "CIFS"); // sign-extended
     assert_string_equal(dir_network_name(0x0bd00bd0), "Lustre");
-    assert_null(dir_network_name(0xef53));     // ext4
-    assert_null(dir_network_name(0x01021994)); // tmpfs
+    assert_null(dir_network_name(0xef53));           // ext4
+    assert_null(dir_network_name(0x01021994));       // tmpfs
     assert_null(dir_network_name((long)0x9123683e)); // btrfs
 }
 

@@ -74,7 +74,8 @@ static void test_live_trials_are_the_unfinished_ones_when_all_states_exist(void 
     assert_int_equal(store_each_live_trial(fixture->store, see_trial, &seen, NULL), 0);
     SAW(&seen, 20 - TRIAL_RUNNING, 20 - TRIAL_PENDING);
     change_trial(fixture, 20, 1, 1, TRIAL_DONE, 1);
-    change_trial(fixture, 20 - TRIAL_FAILED, 2, TRIAL_FAILED + 1, TRIAL_PENDING, 0)->has_value = false;
+    change_trial(fixture, 20 - TRIAL_FAILED, 2, TRIAL_FAILED + 1, TRIAL_PENDING, 0)->has_value =
+        false;
     fixture_commit(fixture);
     seen.count = 0;
     assert_int_equal(store_each_live_trial(fixture->store, see_trial, &seen, NULL), 0);
@@ -162,7 +163,7 @@ static void test_open_repeats_are_finished_siblings_when_one_is_not_finished(voi
     add_repeat(fixture, 5, 2, 2, TRIAL_RUNNING, 5);
     add_repeat(fixture, 6, 3, 0, TRIAL_PENDING, 6); // open: the first is missing
     add_repeat(fixture, 7, 3, 1, TRIAL_DONE, 7);
-    add_repeat(fixture, 8, 4, 0, TRIAL_RUNNING, 8); // no repeats
+    add_repeat(fixture, 8, 4, 0, TRIAL_RUNNING, 8);         // no repeats
     add_repeat(fixture, 9, 2, 3, TRIAL_DONE, 9)->sweep = 2; // another sweep's point 2
     fixture_commit(fixture);
     assert_int_equal(store_each_open_repeat(fixture->store, see_trial, &seen, NULL), 0);
@@ -197,7 +198,8 @@ static void test_told_point_has_the_mean_when_it_was_repeated(void **state)
     struct fixture *fixture = *state;
     struct seen seen = {0}, told = {0};
     add_sweep(fixture, 1, "aaaaaaaa", "a");
-    add_repeat(fixture, 1, 1, 0, TRIAL_DONE, 1); // the one that ended last has the number of the tell
+    add_repeat(fixture, 1, 1, 0, TRIAL_DONE,
+               1); // the one that ended last has the number of the tell
     add_repeat(fixture, 2, 1, 1, TRIAL_DONE, 2)->tell_number = 2;
     add_repeat(fixture, 3, 1, 2, TRIAL_STOPPED, 6);
     struct trial_row *failed = add_repeat(fixture, 4, 1, 3, TRIAL_FAILED, 99);
@@ -237,9 +239,15 @@ static void test_find_sweep_takes_key_name_prefix_or_nothing_when_unique(void **
         uint64_t id;
         const char *says;
     } CASES[] = {
-        {"abcd0001", 1, NULL},    {"abcd0002", 2, NULL}, {"abcd0003", 3, NULL},
-        {"abcd0001x", 0, "abcd"}, {"xyz", 4, NULL},      {"resnet", 3, NULL},
-        {"abcd", 0, "several"},   {"", 4, NULL},         {NULL, 4, NULL},
+        {"abcd0001", 1, NULL},
+        {"abcd0002", 2, NULL},
+        {"abcd0003", 3, NULL},
+        {"abcd0001x", 0, "abcd"},
+        {"xyz", 4, NULL},
+        {"resnet", 3, NULL},
+        {"abcd", 0, "several"},
+        {"", 4, NULL},
+        {NULL, 4, NULL},
         {"abc", 2, NULL}, // a name goes before a prefix
         {"resent", 0, "did you mean 'resnet'"},
         {"nothing-like-it", 0, "`trawl ls`"},
@@ -326,7 +334,9 @@ static void test_trials_come_best_first_when_asked_by_value(void **state)
     SAW(&seen, 15, 13, 14, 10, 12, 11, 20, 21);
     seen = walk(fixture, (struct trial_query){.state = TRIAL_DONE, .by_value = true, .limit = 3});
     SAW(&seen, 12, 14, 10);
-    seen = walk(fixture, (struct trial_query){.state = TRIAL_DONE, .by_value = true, .limit = 1, .offset = 1});
+    seen =
+        walk(fixture,
+             (struct trial_query){.state = TRIAL_DONE, .by_value = true, .limit = 1, .offset = 1});
     SAW(&seen, 14);
     seen = walk(fixture, (struct trial_query){.state = TRIAL_DONE, .by_value = true, .limit = 1});
     SAW(&seen, 12);
@@ -344,7 +354,8 @@ static void test_best_is_a_nan_when_there_is_no_number(void **state)
     add_trial(fixture, 1, 1, 1);
     change_trial(fixture, 1, 1, 1, TRIAL_DONE, NAN);
     fixture_commit(fixture);
-    struct seen seen = walk(fixture, (struct trial_query){.state = TRIAL_DONE, .by_value = true, .limit = 1});
+    struct seen seen =
+        walk(fixture, (struct trial_query){.state = TRIAL_DONE, .by_value = true, .limit = 1});
     assert_int_equal(seen.count, 1);
     assert_true(isnan(seen.values[0]));
 }

@@ -26,9 +26,10 @@ static void test_wide_view_has_a_column_a_parameter_when_trials_exist(void **sta
                "SELECT printf('%s|%s|%s|%s', lr, \"model.depth\", \"model.name\", sizes) "
                "FROM sweep_aaaaaaaa WHERE number = 1");
     assert_sql(fixture, "1", "SELECT \"model.name\" IS NULL FROM sweep_aaaaaaaa WHERE number = 2");
-    assert_sql(fixture, "real integer text",
-               "SELECT typeof(lr) || ' ' || typeof(\"model.depth\") || ' ' || typeof(\"model.name\") "
-               "FROM sweep_aaaaaaaa WHERE number = 1");
+    assert_sql(
+        fixture, "real integer text",
+        "SELECT typeof(lr) || ' ' || typeof(\"model.depth\") || ' ' || typeof(\"model.name\") "
+        "FROM sweep_aaaaaaaa WHERE number = 1");
 }
 
 static void test_wide_view_gains_a_column_when_a_later_trial_has_another_key(void **state)
@@ -57,8 +58,8 @@ static void test_wide_view_has_last_value_of_metric_when_points_and_summary_exis
     add_point(fixture, 1, 2, 0, 0.5);
     fixture_commit(fixture);
     assert_sql(fixture, "NaN|0.5", "SELECT loss || '|' || acc FROM sweep_aaaaaaaa");
-    assert_int_equal(sql_number(fixture, "SELECT count(*) FROM pragma_table_info('sweep_aaaaaaaa')"),
-                     5 + 1 + 2);
+    assert_int_equal(
+        sql_number(fixture, "SELECT count(*) FROM pragma_table_info('sweep_aaaaaaaa')"), 5 + 1 + 2);
     struct change *change = batch_change(&fixture->batch, CHANGE_SUMMARY);
     change->summary.attempt = 1;
     change->summary.name = 2;
@@ -73,10 +74,21 @@ static void test_wide_view_reads_any_name_when_it_has_odd_characters(void **stat
     static const struct {
         const char *json, *name;
     } CASES[] = {
-        {"a b", "a b"},         {"it's", "it's"},     {"q\\\"q", "q\"q"},   {"x/y", "x/y"},
-        {"b\\\\s", "b\\s"},     {"ü", "ü"},           {"a;DROP TABLE trial", "a;DROP TABLE trial"},
-        {"", ""},               {"$", "$"},           {"[0]", "[0]"},       {"%s", "%s"},
-        {"a.b", "a.b"},         {"tab\\t", "tab\t"},  {"--", "--"},         {"?1", "?1"},
+        {"a b", "a b"},
+        {"it's", "it's"},
+        {"q\\\"q", "q\"q"},
+        {"x/y", "x/y"},
+        {"b\\\\s", "b\\s"},
+        {"ü", "ü"},
+        {"a;DROP TABLE trial", "a;DROP TABLE trial"},
+        {"", ""},
+        {"$", "$"},
+        {"[0]", "[0]"},
+        {"%s", "%s"},
+        {"a.b", "a.b"},
+        {"tab\\t", "tab\t"},
+        {"--", "--"},
+        {"?1", "?1"},
     };
     const size_t count = sizeof CASES / sizeof *CASES;
     struct str config = STR_INIT;
@@ -111,7 +123,8 @@ static void test_wide_view_keeps_all_columns_when_names_collide(void **state)
     assert_sql(fixture, "1|2|3|pending|4.0",
                "SELECT printf('%s|%s|%s|%s|%s', LR, \"config.lr\", \"config.state\", state, "
                "\"metric.lr\") FROM sweep_aaaaaaaa");
-    assert_int_equal(sql_number(fixture, "SELECT \"a.b\" + \"config.a.b\" FROM sweep_aaaaaaaa"), 11);
+    assert_int_equal(sql_number(fixture, "SELECT \"a.b\" + \"config.a.b\" FROM sweep_aaaaaaaa"),
+                     11);
 }
 
 static void test_wide_view_still_reads_when_a_value_is_not_plain_json(void **state)
@@ -148,8 +161,9 @@ static void test_wide_view_is_bounded_when_a_sweep_has_too_many_names(void **sta
     str_release(&config);
     assert_int_equal(sql_number(fixture, "SELECT p0999 FROM sweep_aaaaaaaa"), 999);
     assert_int_equal(sql_number(fixture, "SELECT m499 FROM sweep_aaaaaaaa"), 499);
-    assert_int_equal(sql_number(fixture, "SELECT count(*) FROM pragma_table_info('sweep_aaaaaaaa')"),
-                     5 + 1000 + 500);
+    assert_int_equal(
+        sql_number(fixture, "SELECT count(*) FROM pragma_table_info('sweep_aaaaaaaa')"),
+        5 + 1000 + 500);
 }
 
 static void test_wide_views_are_of_the_newest_sweeps_when_there_are_many(void **state)
@@ -162,8 +176,9 @@ static void test_wide_views_are_of_the_newest_sweeps_when_there_are_many(void **
         add_trial(fixture, i, i, 1);
         fixture_commit(fixture);
     }
-    assert_int_equal(sql_number(fixture, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sweep\\_k%' "
-                                         "ESCAPE '\\'"),
+    assert_int_equal(sql_number(fixture,
+                                "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'sweep\\_k%' "
+                                "ESCAPE '\\'"),
                      1000);
     assert_sql(fixture, "0.5", "SELECT lr FROM sweep_k0001002");
     assert_sql(fixture, "no row", "SELECT 1 FROM sqlite_schema WHERE name = 'sweep_k0000002'");
@@ -186,9 +201,10 @@ static void test_general_views_have_a_row_a_trial_run_and_point_when_committed(v
     row->started_ms = 1000;
     row->ended_ms = 3500;
     fixture_commit(fixture);
-    assert_sql(fixture, "aaaaaaaa first 1 done 0.125 2.5",
-               "SELECT printf('%s %s %s %s %s %s', sweep, sweep_name, number, state, value, duration) "
-               "FROM trials");
+    assert_sql(
+        fixture, "aaaaaaaa first 1 done 0.125 2.5",
+        "SELECT printf('%s %s %s %s %s %s', sweep, sweep_name, number, state, value, duration) "
+        "FROM trials");
     assert_sql(fixture, "aaaaaaaa 1 2 success node",
                "SELECT printf('%s %s %s %s %s', sweep, trial, attempt, class, agent) FROM runs "
                "WHERE attempt = 2");
