@@ -164,8 +164,6 @@ static void write_json_string(struct str *out, const char *text, size_t len)
             str_addf(out, "\\%c", point == '\b' ? 'b' : 'f');
         else if (point >= 0x20 && point < 0x7F)
             str_addch(out, (char)point);
-        else if (point == 0x7F)
-            str_addch(out, (char)0x7F);
         else if (point <= 0xFFFF)
             str_addf(out, "\\u%04x", (unsigned)point);
         else

@@ -114,6 +114,17 @@ static void test_command_expand_gives_top_level_names_when_nested(void **state)
     assert_expansions(rich_space(), cases, ARRAY_LEN(cases));
 }
 
+static void test_command_expand_escapes_as_json_dumps_when_not_ascii(void **state)
+{
+    (void)state;
+    struct space *space = space_new();
+    static const struct expansion_case cases[] = {
+        {"${args_json}", "{\"t\": \"\\u007f\\u00e9\\ud83d\\ude00\\n\"}"}};
+    add(space, constant_param("t", "\"\\u007f\xC3\xA9\xF0\x9F\x98\x80\\n\""));
+    seal(space);
+    assert_expansions(space, cases, ARRAY_LEN(cases));
+}
+
 static void test_command_expand_uses_the_default_when_no_items(void **state)
 {
     (void)state;
@@ -230,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_expand_is_wandbs_when_an_item_is_a_list_macro),
         cmocka_unit_test(test_command_expand_gives_top_level_names_when_nested),
+        cmocka_unit_test(test_command_expand_escapes_as_json_dumps_when_not_ascii),
         cmocka_unit_test(test_command_expand_uses_the_default_when_no_items),
         cmocka_unit_test(test_command_check_reports_each_fault_when_macros_are_wrong),
         cmocka_unit_test(test_command_write_shell_quotes_when_needed),
