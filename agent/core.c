@@ -166,7 +166,7 @@ void agent_core_found(struct agent_core *core, uint64_t attempt, bool running, c
 {
     struct run *run = run_new(core, attempt, running ? RUN_RUNNING : RUN_EXITED);
     run->lease_ms = lease_ms;
-    run->started_told = true; // before this incarnation
+    run->started.attempt = attempt; // told again: the controller may not have heard of it
     if (exited)
         set_exited(run, exited);
     else
@@ -244,7 +244,7 @@ static void drop_session(struct agent_core *core, uint64_t hello_in_ms)
 
 static void send_hello(struct agent_core *core)
 {
-    static char *const words[] = {[RUN_QUEUED] = "queued", [RUN_STARTING] = "queued", [RUN_RUNNING] = "running", [RUN_EXITED] = "exited"};
+    static const char *const words[] = {[RUN_QUEUED] = "queued", [RUN_STARTING] = "queued", [RUN_RUNNING] = "running", [RUN_EXITED] = "exited"};
     struct msg from = {.type = MSG_HELLO, .hello = core->facts}, to;
     struct run *run, *tmp;
     size_t count = 0, capacity = HASH_COUNT(core->runs);
@@ -252,7 +252,7 @@ static void send_hello(struct agent_core *core)
     HASH_ITER (hh, core->runs, run, tmp) {
         if (count == MSG_ITEMS_MAX)
             break;
-        held[count] = (struct msg_held){.attempt = run->attempt, .state = words[run->state]};
+        held[count] = (struct msg_held){.attempt = run->attempt, .state = (char *)words[run->state]};
         memcpy(held[count++].lengths, run->lengths, sizeof run->lengths);
     }
     core->session = 0;
@@ -315,7 +315,7 @@ static void on_welcome(struct agent_core *core, const struct msg_welcome *welcom
         apply_verdict(core, &welcome->verdicts[i]);
     HASH_ITER (hh, core->runs, run, tmp) {
         run->exit_sent_ms = 0;
-        run->started_told = run->state == RUN_RUNNING && run->started.pid == 0;
+        run->started_told = false;
         memcpy(run->sent, run->acked, sizeof run->sent);
     }
     renew_leases(core);

@@ -110,7 +110,7 @@ static int op_tell(struct session *session, const struct json_object *request, s
 {
     int64_t id = 0, step = 0;
     double value = (double)NAN;
-    enum point_state state;
+    enum point_state state = POINT_DONE;
     if (!json_get_i64(request, "id", &id) || id < 1 || (uint64_t)id > session->count)
         return err_set(err, ERR_NOT_FOUND, "tell needs the id of a trial that was asked for (1 to %zu)", session->count);
     struct point *point = &session->points[id - 1];

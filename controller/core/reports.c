@@ -43,11 +43,11 @@ static void apply_started(struct report *report, const struct msg_started *start
         return;
     attempt->row.state = ATTEMPT_RUNNING;
     attempt->row.pid = started->pid;
-    attempt->row.started_ms = started->at_ms;
+    attempt->row.started_ms = started->at_ms ? started->at_ms : report->now.wall_ms; // an adopted run's agent does not know
     attempt_store(report->core, attempt);
     struct trial *trial = attempt->trial;
     if (trial->current == attempt) {
-        trial->row.started_ms = started->at_ms;
+        trial->row.started_ms = attempt->row.started_ms;
         trial_store(report->core, trial);
     }
 }

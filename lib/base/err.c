@@ -18,6 +18,9 @@ static const struct {
 };
 
 static void set_text(struct err *err, int code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void set_text(struct err *err, int code, const char *format, va_list args)
 {
     err->code = code;
     vsnprintf(err->text, sizeof err->text, format, args);

@@ -6,6 +6,7 @@
 #include "space/command.h"
 
 #include "base/json.h"
+#include "base/macro.h"
 #include "base/mem.h"
 #include "space/command_impl.h"
 #include "space/python.h"
@@ -344,21 +345,5 @@ void command_write_shell(struct str *out, const struct command *command)
 void command_finish_item(struct str *out, const char *text,
                          const char *(*lookup)(void *context, const char *name), void *context)
 {
-    while (*text) {
-        const char *after;
-        char *name;
-        if (text[0] == '$' && text[1] == '$') {
-            str_addch(out, '$');
-            text += 2;
-        } else if (text[0] == '$' && next_macro(text, &name, &after) == text) {
-            const char *value = lookup(context, name);
-            if (!value)
-                value = str_starts(name, ENVVAR) ? name + strlen(ENVVAR) : name;
-            str_add(out, value);
-            free(name);
-            text = after;
-        } else {
-            str_addch(out, *text++);
-        }
-    }
+    macro_finish(out, text, lookup, context);
 }
