@@ -1,11 +1,12 @@
 // The agent's shell: one thread, one poll loop on the link, signals, and the shims' ends.
 
-#define _GNU_SOURCE // pidfd_open by syscall, POSIX_SPAWN_USEVFORK
+#define _GNU_SOURCE // syscall
 #include "agent/agent.h"
 
 #include "agent/core.h"
 #include "agent/environment.h"
 #include "agent/gpu.h"
+#include "agent/launcher.h"
 #include "agent/machine.h"
 #include "agent/rundir.h"
 #include "agent/shim/launch.h"
@@ -21,14 +22,12 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -41,7 +40,6 @@ struct shim { // one that lives
     uint64_t attempt;
     pid_t pid;
     int pid_fd;
-    bool own;          // our child: to be waited for
     uint64_t since_ms;
     UT_hash_handle hh;
 };
@@ -50,7 +48,7 @@ struct agent {
     const struct agent_options *options;
     char uid[33];
     char boot[40];
-    int dir_fd, lock_fd, spool_fd, signal_fd, null_fd;
+    int dir_fd, lock_fd, spool_fd, signal_fd;
     char *spool_path, *shim_path, *bin_dir;
     struct msg_gpu *gpus;
     size_t gpu_count;
@@ -59,6 +57,7 @@ struct agent {
     struct join_string join;
     struct link_client *link;
     struct agent_core *core;
+    struct launcher *launcher;
     struct shim *shims;
     struct pollfd *fds;
     size_t fd_capacity;
@@ -122,8 +121,7 @@ static int open_dirs(struct agent *agent, struct err *err)
     if (rc != 0)
         return rc;
     agent->spool_fd = open(agent->spool_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    agent->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (agent->spool_fd < 0 || agent->null_fd < 0)
+    if (agent->spool_fd < 0)
         return err_set_errno(err, "cannot open %s", agent->spool_path);
     rc = load_uid(agent, err);
     return rc == 0 ? count_incarnation(agent, err) : rc;
@@ -144,6 +142,7 @@ static int find_programs(struct agent *agent, struct err *err)
     free(bin);
     if (access(agent->shim_path, X_OK) != 0)
         return err_set_errno(err, "cannot run %s", agent->shim_path);
+    agent->launcher = launcher_new(agent->shim_path);
     return 0;
 }
 
@@ -157,10 +156,10 @@ static int open_pid(pid_t pid)
     return fd;
 }
 
-static struct shim *shim_add(struct agent *agent, uint64_t attempt, pid_t pid, int pid_fd, bool own)
+static struct shim *shim_add(struct agent *agent, uint64_t attempt, pid_t pid, int pid_fd)
 {
     struct shim *shim = xcalloc(1, sizeof *shim);
-    *shim = (struct shim){.attempt = attempt, .pid = pid, .pid_fd = pid_fd, .own = own, .since_ms = clock_mono_ms()};
+    *shim = (struct shim){.attempt = attempt, .pid = pid, .pid_fd = pid_fd, .since_ms = clock_mono_ms()};
     HASH_ADD(hh, agent->shims, attempt, sizeof shim->attempt, shim);
     return shim;
 }
@@ -182,34 +181,8 @@ static struct shim *shim_find(struct agent *agent, uint64_t attempt)
 
 static void signal_shim(const struct shim *shim, int number)
 {
-    if (shim->pid_fd < 0 || syscall(SYS_pidfd_send_signal, shim->pid_fd, number, NULL, 0) != 0)
-        if (shim->own)
-            kill(shim->pid, number);
-}
-
-static int spawn_shim(struct agent *agent, uint64_t attempt, pid_t *ret, struct err *err)
-{
-    static posix_spawnattr_t attr;
-    static posix_spawn_file_actions_t actions;
-    static bool ready;
-    if (!ready) {
-        sigset_t none;
-        sigemptyset(&none);
-        posix_spawnattr_init(&attr);
-        posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-        posix_spawnattr_setsigmask(&attr, &none);
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, agent->null_fd, STDIN_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, agent->null_fd, STDOUT_FILENO);
-        posix_spawn_file_actions_adddup2(&actions, agent->null_fd, STDERR_FILENO);
-        ready = true;
-    }
-    char *dir = xasprintf("%s/%llu", agent->spool_path, (unsigned long long)attempt);
-    char *argv[] = {agent->shim_path, dir, NULL};
-    char *env[] = {NULL};
-    int rc = posix_spawn(ret, agent->shim_path, &actions, &attr, argv, env);
-    free(dir);
-    return rc == 0 ? 0 : err_set(err, ERR_IO, "cannot start %s: %s", agent->shim_path, strerror(rc));
+    if (shim->pid_fd >= 0)
+        syscall(SYS_pidfd_send_signal, shim->pid_fd, number, NULL, 0);
 }
 
 static char *working_dir_of(const struct agent *agent, const struct msg_launch_item *item)
@@ -218,6 +191,14 @@ static char *working_dir_of(const struct agent *agent, const struct msg_launch_i
     if (dir[0] == '/')
         return xstrdup(dir);
     return *dir ? xasprintf("%s/%s", agent->options->working_dir, dir) : xstrdup(agent->options->working_dir);
+}
+
+// No shim came of it, as far as the launcher knows: make sure, then take the directory back.
+static void undo_run(struct agent *agent, uint64_t attempt)
+{
+    bool kept;
+    rundir_sweep_processes(attempt, agent->uid);
+    rundir_forget(agent->spool_fd, attempt, &kept, NULL);
 }
 
 static void start_run(struct agent *agent, uint64_t attempt, const struct msg_launch_item *item)
@@ -235,15 +216,17 @@ static void start_run(struct agent *agent, uint64_t attempt, const struct msg_la
                              .working_dir = working_dir};
     struct err err = {0};
     pid_t pid = 0;
-    bool kept;
+    int pid_fd = -1;
     int rc = rundir_make(agent->spool_fd, &run, &err);
     if (rc == 0) {
-        rc = spawn_shim(agent, attempt, &pid, &err);
+        char *dir = xasprintf("%s/%llu", agent->spool_path, (unsigned long long)attempt);
+        rc = launcher_start(agent->launcher, dir, &pid, &pid_fd, &err);
+        free(dir);
         if (rc != 0)
-            rundir_forget(agent->spool_fd, attempt, &kept, NULL);
+            undo_run(agent, attempt);
     }
     if (rc == 0)
-        shim_add(agent, attempt, pid, open_pid(pid), true);
+        shim_add(agent, attempt, pid, pid_fd);
     agent_core_start_done(agent->core, clock_mono_ms(), attempt, pid, clock_wall_ms(), rc == 0 ? NULL : &err);
     environment_free(env);
     environment_free(argv);
@@ -276,8 +259,6 @@ static void end_run(struct agent *agent, uint64_t attempt)
 static void shim_ended(struct agent *agent, struct shim *shim)
 {
     uint64_t attempt = shim->attempt;
-    if (shim->own && waitpid(shim->pid, NULL, WNOHANG) == 0)
-        return; // not over yet
     shim_free(agent, shim);
     end_run(agent, attempt);
 }
@@ -326,7 +307,7 @@ static void find_run(struct agent *agent, uint64_t attempt)
     bool running = state == RUNDIR_RUNNING;
     agent_core_found(agent->core, attempt, running, running ? NULL : &exited, lengths, running ? lease_of(agent, attempt) : 0);
     if (running)
-        shim_add(agent, attempt, pid, pid > 0 ? open_pid(pid) : -1, false);
+        shim_add(agent, attempt, pid, pid > 0 ? open_pid(pid) : -1);
     rundir_exit_release(&exited);
 }
 
@@ -629,13 +610,13 @@ static void release(struct agent *agent)
     struct shim *shim, *tmp;
     HASH_ITER (hh, agent->shims, shim, tmp)
         shim_free(agent, shim);
+    launcher_free(agent->launcher);
     link_client_free(agent->link);
     agent_core_free(agent->core);
     gpu_release(agent->gpus, agent->gpu_count);
     join_string_release(&agent->join);
     fd_close(&agent->signal_fd);
     fd_close(&agent->spool_fd);
-    fd_close(&agent->null_fd);
     fd_close(&agent->lock_fd);
     fd_close(&agent->dir_fd);
     free(agent->spool_path);
@@ -647,7 +628,7 @@ static void release(struct agent *agent)
 
 int agent_run(const struct agent_options *options, struct err *err)
 {
-    struct agent agent = {.options = options, .dir_fd = -1, .lock_fd = -1, .spool_fd = -1, .null_fd = -1};
+    struct agent agent = {.options = options, .dir_fd = -1, .lock_fd = -1, .spool_fd = -1};
     agent.signal_fd = open_signals();
     agent.buffer = xmalloc(AGENT_READ_MAX);
     int rc = find_programs(&agent, err);

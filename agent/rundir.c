@@ -147,6 +147,18 @@ static void remove_ours(int dir_fd)
     unlinkat(dir_fd, "artifacts", AT_REMOVEDIR);
 }
 
+// Directories of runs that are over and left nothing, kept for the next ones: making and removing a dozen inodes for each short run cost
+// more than the run (ext4 does not reuse an inode for seconds and searches past it). A process has one spool, so this is its own.
+#define SPARES_MAX 64
+static uint64_t spares[SPARES_MAX];
+static size_t spare_count;
+static uint64_t next_spare;
+
+static void spare_name(uint64_t number, char name[static 32])
+{
+    snprintf(name, 32, "spare-%llu", (unsigned long long)number);
+}
+
 static int fill(int dir_fd, const struct rundir_run *run, struct err *err)
 {
     struct str text = STR_INIT;
@@ -155,32 +167,54 @@ static int fill(int dir_fd, const struct rundir_run *run, struct err *err)
         write_yaml(&text, run->item->config);
         rc = file_write_at(dir_fd, "config.yaml", str_get(&text), text.len, 0600, err);
     }
-    if (rc == 0 && mkdirat(dir_fd, "artifacts", 0700) != 0)
-        rc = err_set_errno(err, "cannot make artifacts/");
     if (rc == 0) {
         str_clear(&text);
         write_launch(&text, run);
         rc = file_write_at(dir_fd, LAUNCH_FILE, str_get(&text), text.len, 0600, err);
     }
+    if (rc == 0) // a spare's lock still names its last shim
+        rc = file_write_at(dir_fd, "lock", "", 0, 0600, err);
     str_release(&text);
     return rc;
 }
 
+// A spare, or a fresh directory under a spare's name: it gets its own name only when it is complete.
+static int take_spare(int spool_fd, char name[static 32], int *ret_fd, struct err *err)
+{
+    bool fresh = spare_count == 0;
+    spare_name(fresh ? next_spare++ : spares[--spare_count], name);
+    if (fresh && mkdirat(spool_fd, name, 0700) != 0 && errno != EEXIST)
+        return err_set_errno(err, "cannot make a run directory");
+    *ret_fd = openat(spool_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (*ret_fd < 0)
+        return err_set_errno(err, "cannot open the run directory %s", name);
+    if (fresh && mkdirat(*ret_fd, "artifacts", 0700) != 0 && errno != EEXIST)
+        return err_set_errno(err, "cannot make artifacts/");
+    return 0;
+}
+
+static void drop_spare(int spool_fd, const char *name, int dir_fd)
+{
+    if (dir_fd >= 0)
+        remove_ours(dir_fd);
+    unlinkat(spool_fd, name, AT_REMOVEDIR);
+}
+
 int rundir_make(int spool_fd, const struct rundir_run *run, struct err *err)
 {
-    char name[24];
+    char name[24], spare[32];
+    int dir_fd = -1;
+    struct stat st;
     rundir_name(run->item->attempt, name);
-    if (mkdirat(spool_fd, name, 0700) != 0) {
-        if (errno == EEXIST)
-            return err_set(err, ERR_STATE, "the run directory %s is there already", name);
-        return err_set_errno(err, "cannot make the run directory %s", name);
-    }
-    int dir_fd = open_dir(spool_fd, run->item->attempt);
-    int rc = dir_fd < 0 ? err_set_errno(err, "cannot open the run directory %s", name) : fill(dir_fd, run, err);
-    if (rc != 0 && dir_fd >= 0)
-        remove_ours(dir_fd);
+    if (fstatat(spool_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return err_set(err, ERR_STATE, "the run directory %s is there already", name);
+    int rc = take_spare(spool_fd, spare, &dir_fd, err);
+    if (rc == 0)
+        rc = fill(dir_fd, run, err);
+    if (rc == 0 && renameat(spool_fd, spare, spool_fd, name) != 0)
+        rc = err_set_errno(err, "cannot name the run directory %s", name);
     if (rc != 0)
-        unlinkat(spool_fd, name, AT_REMOVEDIR);
+        drop_spare(spool_fd, spare, dir_fd);
     fd_close(&dir_fd);
     return rc;
 }
@@ -287,6 +321,14 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+// A spare of an earlier process. Its state is not known for sure, so it goes.
+static void remove_spare(int spool_fd, const char *name)
+{
+    int fd = openat(spool_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    drop_spare(spool_fd, name, fd);
+    fd_close(&fd);
+}
+
 int rundir_list(int spool_fd, uint64_t **ret, size_t *ret_count, struct err *err)
 {
     int fd = openat(spool_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -299,6 +341,8 @@ int rundir_list(int spool_fd, uint64_t **ret, size_t *ret_count, struct err *err
     size_t count = 0, capacity = 0;
     const struct dirent *entry;
     while ((entry = readdir(dir))) {
+        if (str_starts(entry->d_name, "spare-"))
+            remove_spare(spool_fd, entry->d_name);
         if (!num_parse_u64(entry->d_name, &attempt))
             continue;
         ARRAY_GROW(items, count, capacity);
@@ -388,17 +432,22 @@ static bool is_ours(const char *name)
     for (size_t i = 0; our_files[i]; i++)
         if (strcmp(our_files[i], name) == 0)
             return true;
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "artifacts") == 0;
 }
 
-static bool has_own_files(int dir_fd)
+// Whether a directory has an entry that `ours` does not know; what is ours and made by a run's life is unlinked on the way
+// (`clean`), so that a spare begins as a fresh one does.
+static bool has_entries(int dir_fd, const char *name, bool (*ours)(const char *), bool clean)
 {
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
     bool found = false;
-    while (dir && !found && (entry = readdir(dir)))
-        found = !is_ours(entry->d_name) && strcmp(entry->d_name, "artifacts") != 0;
+    while (dir && !found && (entry = readdir(dir))) {
+        found = !ours(entry->d_name);
+        if (clean && (str_ends(entry->d_name, ".jsonl") || str_ends(entry->d_name, ".log") || strcmp(entry->d_name, "stop") == 0))
+            unlinkat(dir_fd, entry->d_name, 0);
+    }
     if (dir)
         closedir(dir);
     else
@@ -406,25 +455,51 @@ static bool has_own_files(int dir_fd)
     return found;
 }
 
+static bool is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int keep_dir(int spool_fd, const char *name, struct err *err)
+{
+    char kept[32]; // no longer ours to look after
+    snprintf(kept, sizeof kept, "kept-%s", name);
+    return renameat(spool_fd, name, spool_fd, kept) == 0 ? 0 : err_set_errno(err, "cannot rename %s", name);
+}
+
+// Back to the spares: exit.json is the next one's exit.json.tmp, the rest is overwritten.
+static bool make_spare(int spool_fd, const char *name, int dir_fd)
+{
+    char spare[32];
+    if (spare_count == SPARES_MAX || has_entries(dir_fd, ".", is_ours, true))
+        return false;
+    if (renameat(dir_fd, "exit.json", dir_fd, "exit.json.tmp") != 0 && errno != ENOENT)
+        return false;
+    spare_name(next_spare, spare);
+    if (renameat(spool_fd, name, spool_fd, spare) != 0)
+        return false;
+    spares[spare_count++] = next_spare++;
+    return true;
+}
+
 int rundir_forget(int spool_fd, uint64_t attempt, bool *ret_kept, struct err *err)
 {
     char name[24];
     rundir_name(attempt, name);
-    int dir_fd = open_dir(spool_fd, attempt);
+    int dir_fd = open_dir(spool_fd, attempt), rc = 0;
     *ret_kept = false;
     if (dir_fd < 0)
         return errno == ENOENT ? 0 : err_set_errno(err, "cannot open the run directory %s", name);
-    bool empty = unlinkat(dir_fd, "artifacts", AT_REMOVEDIR) == 0 || errno == ENOENT;
-    if (!empty || has_own_files(dir_fd)) {
-        char kept[32];
+    if (has_entries(dir_fd, "artifacts", is_dot, false) || has_entries(dir_fd, ".", is_ours, false)) {
         *ret_kept = true;
-        snprintf(kept, sizeof kept, "kept-%s", name); // no longer ours to look after
-        close(dir_fd);
-        return renameat(spool_fd, name, spool_fd, kept) == 0 ? 0 : err_set_errno(err, "cannot rename %s", name);
+        rc = keep_dir(spool_fd, name, err);
+    } else if (!make_spare(spool_fd, name, dir_fd)) {
+        remove_ours(dir_fd);
+        if (unlinkat(spool_fd, name, AT_REMOVEDIR) != 0)
+            rc = err_set_errno(err, "cannot remove the run directory %s", name);
     }
-    remove_ours(dir_fd);
     close(dir_fd);
-    return unlinkat(spool_fd, name, AT_REMOVEDIR) == 0 ? 0 : err_set_errno(err, "cannot remove the run directory %s", name);
+    return rc;
 }
 
 // ---- Reading

@@ -1,4 +1,5 @@
-// trawl-shim RUNDIR: supervises one run and outlives the agent.
+// trawl-shim RUNDIR: supervises one run and outlives the agent. trawl-shim --server: forks a shim for each directory it is told
+// (server.c).
 //
 // Starts what `launch` says, bounds its output, ends it when it is asked to (signals of launch.h), when its time is over or when its lease
 // ran out, leaves no process of it behind, and writes exit.json last. Signals arrive through a descriptor: one loop, no handlers.
@@ -423,16 +424,15 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int main(int argc, char **argv)
+// Supervise the run of one directory to its end; the exit code says only whether it could be tried.
+int supervise(const char *directory)
 {
     static struct shim shim;
-    if (argc != 2)
-        return 2;
     umask(077);
     setsid();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     shim.signal_fd = open_signals();
-    shim.dir_fd = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    shim.dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (shim.dir_fd < 0 || shim.signal_fd < 0 || take_lock(&shim) != 0 || load_launch(&shim) != 0)
         return 1;
     if (faccessat(shim.dir_fd, "exit.json", F_OK, 0) == 0)
@@ -448,4 +448,11 @@ int main(int argc, char **argv)
     clean_up(&shim);
     conclude(&shim);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        return 2;
+    return strcmp(argv[1], "--server") == 0 ? serve() : supervise(argv[1]);
 }

@@ -49,3 +49,12 @@ struct run_failure {
 };
 // vfork and exec. Returns the pid, or -1 with *ret_failure.
 pid_t run_start(const struct launch *launch, int out_fd, int err_fd, struct run_failure *ret_failure);
+
+// ---- main.c and server.c
+
+int supervise(const char *directory);
+
+// Fork a shim for each directory that arrives on standard input, a SOCK_SEQPACKET socket; answer with its pid (a pid_t, -1 when there
+// is none) and a pidfd. Ends when the other end is closed; its shims go on. A fork of this small static process costs a fraction of an
+// exec, above all in virtual machines, where the C library's look at the processor at each exec is slow.
+int serve(void);
