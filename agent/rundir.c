@@ -159,21 +159,37 @@ static void spare_name(uint64_t number, char name[static 32])
     snprintf(name, 32, "spare-%llu", (unsigned long long)number);
 }
 
+// Write a file that may be a spare's. Not by truncation to nothing: ext4 flushes such a file to disk when it is closed.
+static int write_over(int dir_fd, const char *name, const void *data, size_t len, struct err *err)
+{
+    struct stat st;
+    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set_errno(err, "cannot create %s", name);
+    int rc = file_write_all(fd, data, len, err);
+    if (rc != 0)
+        err_prefix(err, "%s", name);
+    else if (fstat(fd, &st) != 0 || (st.st_size > (off_t)len && ftruncate(fd, (off_t)len) != 0))
+        rc = err_set_errno(err, "cannot shorten %s", name);
+    close(fd);
+    return rc;
+}
+
 static int fill(int dir_fd, const struct rundir_run *run, struct err *err)
 {
     struct str text = STR_INIT;
-    int rc = file_write_at(dir_fd, "config.json", run->item->config, strlen(run->item->config), 0600, err);
+    int rc = write_over(dir_fd, "config.json", run->item->config, strlen(run->item->config), err);
     if (rc == 0) {
         write_yaml(&text, run->item->config);
-        rc = file_write_at(dir_fd, "config.yaml", str_get(&text), text.len, 0600, err);
+        rc = write_over(dir_fd, "config.yaml", str_get(&text), text.len, err);
     }
     if (rc == 0) {
         str_clear(&text);
         write_launch(&text, run);
-        rc = file_write_at(dir_fd, LAUNCH_FILE, str_get(&text), text.len, 0600, err);
+        rc = write_over(dir_fd, LAUNCH_FILE, str_get(&text), text.len, err);
     }
     if (rc == 0) // a spare's lock still names its last shim
-        rc = file_write_at(dir_fd, "lock", "", 0, 0600, err);
+        rc = write_over(dir_fd, "lock", "0 0 0\n", 6, err);
     str_release(&text);
     return rc;
 }

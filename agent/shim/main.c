@@ -168,8 +168,9 @@ static void write_exit(struct shim *shim, const char *class_word, int code, int 
             (unsigned long long)shim->out.written, (unsigned long long)shim->err.written);
     long len = ftell(out);
     fclose(out);
-    int fd = openat(shim->dir_fd, "exit.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+    // Not truncated first: it may be a spare's, and ext4 flushes a file that was truncated to nothing when it is closed.
+    int fd = openat(shim->dir_fd, "exit.json.tmp", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok = fd >= 0 && write(fd, text, (size_t)len) == len && ftruncate(fd, len) == 0;
     if (ok && sync) {
         sync_file(shim->dir_fd, "metrics.jsonl");
         fsync(fd);

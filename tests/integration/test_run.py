@@ -183,7 +183,7 @@ class Run(Case):
         self.write("sweep.yaml", "method: grid\ntimeout: 1s\ngrace: 1s\nparameters: {x: {values: [1]}}\n"
                                  "command: [sh, -c, 'setsid sleep 1000 & sleep 1000']\n")
         self.trawl("run", "sweep.yaml", code=4)
-        self.assertEqual(self.query("select exit_class from attempt"), [("timeout",)])
+        self.assertEqual(self.query("select class from attempt"), [("timeout",)])
         wait_for(lambda: not self.leftovers(), "every process gone")
 
     def test_repeats_run_the_same_configuration_under_other_seeds(self):
