@@ -85,6 +85,8 @@ int command_status(const struct command_line *line)
                 print_live(store_dir(store), row.key);
             if (spec)
                 rc = report_best_table(stdout, store, &row, spec, STATUS_BEST, &err);
+            if (rc == 0)
+                rc = report_failure(stdout, store, &row, &err);
         }
     }
     spec_free(spec);

@@ -160,6 +160,42 @@ void report_line(FILE *out, const struct sweep_row *row)
         fprintf(out, "  %s\n", row->reason);
 }
 
+static int each_failure(void *context, const struct attempt_row *row)
+{
+    struct str *text = context;
+    str_clear(text);
+    str_addf(text, "%s", row->has_class ? exit_class_word(row->exit_class) : attempt_state_word(row->state));
+    if (row->has_class && row->exit_class == EXIT_FAILED)
+        str_addf(text, ", exit code %lld", (long long)row->code);
+    if (row->message && *row->message)
+        str_addf(text, ": %s", row->message);
+    return 0;
+}
+
+struct failure {
+    FILE *out;
+    struct store *store;
+    struct err *err;
+};
+
+static int each_failed_trial(void *context, const struct trial_row *row)
+{
+    struct failure *failure = context;
+    struct str text = STR_INIT;
+    int rc = store_each_attempt(failure->store, row->id, each_failure, &text, failure->err);
+    if (rc == 0)
+        fprintf(failure->out, "trial %llu: %s\n", (unsigned long long)row->number, str_get(&text));
+    str_release(&text);
+    return rc;
+}
+
+int report_failure(FILE *out, struct store *store, const struct sweep_row *row, struct err *err)
+{
+    struct trial_query query = {.sweep = row->id, .state = TRIAL_FAILED, .limit = 1};
+    struct failure failure = {.out = out, .store = store, .err = err};
+    return row->trials[TRIAL_FAILED] ? store_each_trial(store, &query, each_failed_trial, &failure, err) : 0;
+}
+
 static void write_text(struct str *out, const char *key, const char *text)
 {
     str_addf(out, ",\"%s\":", key);

@@ -21,6 +21,9 @@ int report_best_trial(struct store *store, const struct sweep_row *row, const st
 // The command line that runs a trial's configuration again, for a shell.
 int report_command(struct str *out, const struct spec *spec, const struct trial_row *trial, struct err *err);
 
+// The reason of the first failed trial, as one line: "trial 3: failed, exit code 2: No such file". Nothing when none failed.
+int report_failure(FILE *out, struct store *store, const struct sweep_row *row, struct err *err);
+
 // One line: "k3x9ab12 resnet: finished, 24 done, 1 failed".
 void report_line(FILE *out, const struct sweep_row *row);
 

@@ -294,14 +294,15 @@ static void say_end(struct runner *runner, struct store *store, const struct swe
     }
     str_release(&command);
     trial_row_release(&best);
+    report_failure(stdout, store, row, &err);
     fflush(stdout);
     if (runner->interrupts > 0 || row->state == SWEEP_RUNNING)
         log_info("nothing is lost; go on with: trawl run %s", runner->spec_path);
     else if (row->state == SWEEP_PAUSED)
         log_info("paused: %s. When that is mended: trawl run %s", row->reason, runner->spec_path);
     else if (row->trials[TRIAL_FAILED] > 0)
-        log_info("%llu trials failed: `trawl ls %s --state failed`, `trawl logs NUMBER`, `trawl retry %s --failed`",
-                 (unsigned long long)row->trials[TRIAL_FAILED], row->key, row->key);
+        log_info("%llu trial%s failed: `trawl ls %s --state failed`, `trawl logs NUMBER`, `trawl retry %s --failed`",
+                 (unsigned long long)row->trials[TRIAL_FAILED], row->trials[TRIAL_FAILED] == 1 ? "" : "s", row->key, row->key);
     else if (runner->continued && row->state == SWEEP_FINISHED)
         log_info("the sweep is complete; `trawl run --new %s` runs it anew", runner->spec_path);
 }

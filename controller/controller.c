@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct now controller_now(void)
@@ -147,9 +148,21 @@ static int open_server(struct controller *controller, const struct controller_op
     return rc;
 }
 
+// Each agent costs descriptors: take as many as the system gives.
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int controller_new(const struct controller_options *options, struct controller **ret,
                    struct err *err)
 {
+    if (options->tcp_bind)
+        raise_descriptors();
     struct controller *controller = xcalloc(1, sizeof *controller);
     controller->data_dir = xstrdup(options->data_dir);
     controller->dir_fd = -1;

@@ -81,6 +81,11 @@ static int parse_spec(const struct json_object *body, struct spec **ret, struct 
                 first ? first->column : 0, first ? first->message : "the spec is not usable");
     }
     problems_release(&problems);
+    if (rc == 0 && !(*ret)->program && (*ret)->command_count == 0) {
+        spec_free(*ret);
+        *ret = NULL;
+        rc = err_set(err, ERR_INVALID, "the spec names nothing to run; add `program: train.py` or a `command:` list");
+    }
     return rc;
 }
 

@@ -340,13 +340,24 @@ static void clean_up(struct shim *shim)
 
 // ---- The whole
 
-static void first_line_of_stderr(struct shim *shim)
+// What the run said last on stderr is the best reason there is: "ModuleNotFoundError: No module named 'torch'".
+static void last_line_of_stderr(struct shim *shim)
 {
     char text[512];
-    if (shim->message[0] || read_small(shim->dir_fd, "stderr.log", text, sizeof text) == 0)
+    uint64_t from = shim->err.written > sizeof text - 1 ? shim->err.written - (sizeof text - 1) : 0;
+    int fd = shim->message[0] || shim->err.written == 0
+                 ? -1
+                 : openat(shim->dir_fd, "stderr.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n = fd >= 0 ? pread(fd, text, sizeof text - 1, (off_t)from) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
         return;
-    text[strcspn(text, "\n")] = '\0';
-    say(shim, "%s", text);
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
+        n--;
+    text[n] = '\0';
+    const char *line = strrchr(text, '\n');
+    say(shim, "%s", line ? line + 1 : text);
 }
 
 static void conclude(struct shim *shim)
@@ -366,8 +377,8 @@ static void conclude(struct shim *shim)
         class_word = "start_failed"; // what shells and env say of a program that is not there
     else if (!class_word)
         class_word = code == 0 ? "success" : "failed";
-    if (strcmp(class_word, "start_failed") == 0)
-        first_line_of_stderr(shim);
+    if (strcmp(class_word, "start_failed") == 0 || strcmp(class_word, "failed") == 0)
+        last_line_of_stderr(shim);
     if (signal_number && !shim->message[0])
         say(shim, "ended by signal %d (%s)", signal_number, strsignal(signal_number));
     write_exit(shim, class_word, code, signal_number, sync);

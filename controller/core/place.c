@@ -103,8 +103,8 @@ static bool fits(const struct sweep *sweep, struct agent *agent, bool ahead, str
     *ret = (struct place){.agent = agent};
     if (!agent->peer || agent->row.draining || !has_labels(agent, need))
         return false;
-    if (ahead)
-        return agent->used_slots < agent->row.slots + prefetch(sweep, agent);
+    if (ahead) // only behind full slots: a run that finds no room for other reasons does not wait in a queue
+        return agent->used_slots >= agent->row.slots && agent->used_slots < agent->row.slots + prefetch(sweep, agent);
     return agent->used_slots < agent->row.slots && agent->used_cpus + cpus_needed(need) <= agent->row.cpus &&
            agent->used_memory + need->memory_bytes <= agent->row.memory_bytes && take_gpus(agent, need, ret);
 }
