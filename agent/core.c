@@ -1,78 +1,24 @@
-// The agent's core: session, runs, reports. See core.h for the rules it keeps.
-//
-// A run is queued -> running -> exited -> forgotten. Its bytes have three marks a stream: acknowledged <= sent <= length. Reads are
-// asked of the shell, which answers at once; what it read waits for the next report, which goes out when no action is left.
+// The agent's core: its session with the controller, the runs it holds, and time. See core.h for the rules it keeps.
 
-#include "agent/core.h"
+#include "agent/core_impl.h"
 
-#include "base/mem.h"
-#include "base/num.h"
-#include "base/rng.h"
-#include "base/str.h"
-
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #define BEAT_MIN_MS 200
 #define BEAT_MAX_MS 10000
 #define SILENCE_MAX_MS 30000
-#define DRAIN_ACK_MS 5000   // ended runs wait so long for their acknowledgement when the agent leaves
-#define TOMBSTONES_MAX 4096 // refused attempts remembered within a session
-#define REPORT_ITEMS_MAX 1024
-
-enum run_state { RUN_QUEUED, RUN_STARTING, RUN_RUNNING, RUN_EXITED };
-
-struct run {
-    uint64_t attempt;
-    enum run_state state;
-    struct msg launch;           // holds the item of a launch; empty for one that was found in the spool
-    uint64_t lease_ms;
-    struct msg_started started;
-    uint64_t started_at_ms;      // monotonic
-    bool started_told;
-    struct msg_exited exited;    // owned
-    uint64_t exit_sent_ms;       // 0: not in this session
-    uint64_t lengths[STREAM_COUNT], sent[STREAM_COUNT], acked[STREAM_COUNT];
-    uint64_t data_sent_ms;
-    bool killed;
-    UT_hash_handle hh;
-};
-
-
-struct agent_core {
-    struct agent_setup setup; // strings owned
-    struct msg_hello facts;   // owns what a hello repeats
-    struct rng rng;
-    struct run *runs;
-    uint64_t *tombstones;     // refused in this session
-    size_t tombstone_count, tombstone_capacity;
-    struct msg_refused *refused; // to be told
-    size_t refused_count, refused_capacity;
-    struct agent_action *actions;
-    size_t action_first, action_count, action_capacity;
-    struct msg_chunk *chunks;
-    size_t chunk_count, chunk_capacity;
-    struct str raw;
-    uint64_t session, epoch, hello;
-    uint64_t lease_ms, beat_ms;
-    uint64_t next_hello_ms, hello_wait_ms;
-    uint64_t heard_ms, beat_sent_ms;
-    uint64_t now_ms;
-    bool started;             // the first tick has been
-    bool draining, detaching, left;
-    uint64_t drained_ms;      // since when nothing runs while draining
-    char *refused_by;
-};
+#define LEASE_BEFORE_WELCOME_MS 30000
+#define DRAIN_ACK_MS 5000    // ended runs wait so long for their acknowledgement when the agent leaves
+#define AT_ONCE_ACK_MS 1000  // and so long when it was told twice
+#define FOUND_GRACE_MS 30000 // of a run whose launch this process never saw; its shim knows the real one
+#define TOMBSTONES_MAX 4096
 
 // ---- Making
 
 struct agent_core *agent_core_new(const struct agent_setup *setup)
 {
     struct agent_core *core = xcalloc(1, sizeof *core);
-    core->setup = *setup;
     struct msg_hello borrowed = {.agent = (char *)setup->uid,
                                  .name = (char *)setup->name,
                                  .host = (char *)setup->host,
@@ -91,8 +37,8 @@ struct agent_core *agent_core_new(const struct agent_setup *setup)
     core->facts = to.hello;
     rng_stream(&core->rng, setup->jitter_seed, "agent backoff", setup->incarnation);
     core->hello_wait_ms = AGENT_HELLO_MIN_MS;
-    core->lease_ms = 30000;
-    core->beat_ms = 1000;
+    core->lease_ms = LEASE_BEFORE_WELCOME_MS;
+    core->beat_ms = LEASE_BEFORE_WELCOME_MS / 30;
     return core;
 }
 
@@ -105,9 +51,14 @@ static void run_free(struct agent_core *core, struct run *run)
     free(run);
 }
 
-static struct agent_action *take_action(struct agent_core *core)
+static void clear_tombstones(struct agent_core *core)
 {
-    return core->action_count ? &core->actions[core->action_first] : NULL;
+    struct tombstone *tombstone, *tmp;
+    HASH_ITER (hh, core->tombstones, tombstone, tmp) {
+        HASH_DEL(core->tombstones, tombstone);
+        free(tombstone);
+    }
+    core->tombstone_floor = 0;
 }
 
 void agent_core_free(struct agent_core *core)
@@ -115,20 +66,16 @@ void agent_core_free(struct agent_core *core)
     if (!core)
         return;
     struct run *run, *tmp;
-    struct agent_action *action;
     HASH_ITER (hh, core->runs, run, tmp)
         run_free(core, run);
-    while ((action = take_action(core))) {
-        msg_release(&action->msg);
-        core->action_first++;
-        core->action_count--;
-    }
+    clear_tombstones(core);
+    for (size_t i = 0; i < core->action_count; i++)
+        msg_release(&core->actions[core->action_first + i].msg);
     struct msg facts = {.type = MSG_HELLO, .hello = core->facts};
     msg_release(&facts);
     for (size_t i = 0; i < core->refused_count; i++)
         free(core->refused[i].reason);
     free(core->refused);
-    free(core->tombstones);
     free(core->actions);
     free(core->chunks);
     str_release(&core->raw);
@@ -136,7 +83,7 @@ void agent_core_free(struct agent_core *core)
     free(core);
 }
 
-static struct run *find(const struct agent_core *core, uint64_t attempt)
+struct run *core_find(const struct agent_core *core, uint64_t attempt)
 {
     struct run *run = NULL;
     HASH_FIND(hh, core->runs, &attempt, sizeof attempt, run);
@@ -152,12 +99,22 @@ static struct run *run_new(struct agent_core *core, uint64_t attempt, enum run_s
     return run;
 }
 
+// At most `max` bytes, cut between characters.
+static char *bounded(const char *text, size_t max)
+{
+    size_t len = strlen(text);
+    if (len > max)
+        for (len = max; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80; len--)
+            ;
+    return xstrndup(text, len);
+}
+
 static void set_exited(struct run *run, const struct msg_exited *exited)
 {
     run->state = RUN_EXITED;
     run->exited = *exited;
     run->exited.class_word = xstrdup(exited->class_word);
-    run->exited.message = xstrdup(exited->message ? exited->message : "");
+    run->exited.message = bounded(exited->message ? exited->message : "", REASON_MAX);
     memcpy(run->lengths, exited->lengths, sizeof run->lengths);
 }
 
@@ -175,9 +132,9 @@ void agent_core_found(struct agent_core *core, uint64_t attempt, bool running, c
 
 // ---- Actions
 
-static struct agent_action *add_action(struct agent_core *core, enum agent_action_kind kind)
+struct agent_action *core_add_action(struct agent_core *core, enum agent_action_kind kind)
 {
-    if (core->action_first > 0 && core->action_count == 0)
+    if (core->action_count == 0)
         core->action_first = 0;
     size_t end = core->action_first + core->action_count;
     ARRAY_GROW(core->actions, end, core->action_capacity);
@@ -190,13 +147,13 @@ static struct agent_action *add_action(struct agent_core *core, enum agent_actio
 static void add_send(struct agent_core *core, struct msg msg)
 {
     msg.version = PROTOCOL_VERSION;
-    add_action(core, ACTION_SEND)->msg = msg;
+    core_add_action(core, ACTION_SEND)->msg = msg;
 }
 
 static void add_kill(struct agent_core *core, struct run *run, const char *class_word, uint64_t grace_ms)
 {
     static const char *const words[] = {"cancelled", "stopped", "interrupted", "lost"};
-    struct agent_action *action = add_action(core, ACTION_KILL);
+    struct agent_action *action = core_add_action(core, ACTION_KILL);
     action->attempt = run->attempt;
     action->class_word = "interrupted";
     for (size_t i = 0; i < ARRAY_LEN(words); i++) // a word that outlives the message
@@ -206,32 +163,60 @@ static void add_kill(struct agent_core *core, struct run *run, const char *class
     run->killed = true;
 }
 
-static void forget(struct agent_core *core, struct run *run)
+// ---- Burial
+
+static bool has_tombstone(const struct agent_core *core, uint64_t attempt)
 {
-    add_action(core, ACTION_FORGET)->attempt = run->attempt;
-    run_free(core, run);
+    struct tombstone *tombstone = NULL;
+    HASH_FIND(hh, core->tombstones, &attempt, sizeof attempt, tombstone);
+    return tombstone != NULL;
 }
 
-static bool is_tombstoned(const struct agent_core *core, uint64_t attempt)
+static bool is_buried(const struct agent_core *core, uint64_t attempt)
 {
-    for (size_t i = 0; i < core->tombstone_count; i++)
-        if (core->tombstones[i] == attempt)
-            return true;
-    return false;
+    return attempt <= core->tombstone_floor || has_tombstone(core, attempt);
+}
+
+// Attempts are given out in ascending order, so the ones that made room are older than what may still come as new; a launch of one that
+// does come (it was lost on its way and is repeated late) is refused, which is always safe.
+static void bury(struct agent_core *core, uint64_t attempt)
+{
+    if (is_buried(core, attempt))
+        return;
+    struct tombstone *tombstone = xcalloc(1, sizeof *tombstone);
+    tombstone->attempt = attempt;
+    HASH_ADD(hh, core->tombstones, attempt, sizeof tombstone->attempt, tombstone);
+    if (HASH_COUNT(core->tombstones) <= TOMBSTONES_MAX)
+        return;
+    struct tombstone *oldest = core->tombstones;
+    if (oldest->attempt > core->tombstone_floor)
+        core->tombstone_floor = oldest->attempt;
+    HASH_DEL(core->tombstones, oldest);
+    free(oldest);
 }
 
 // Refused once is refused for good: a copy of its launch that comes later is refused again.
 static void refuse(struct agent_core *core, uint64_t attempt, const char *reason)
 {
-    if (!is_tombstoned(core, attempt) && core->tombstone_count < TOMBSTONES_MAX) {
-        ARRAY_GROW(core->tombstones, core->tombstone_count, core->tombstone_capacity);
-        core->tombstones[core->tombstone_count++] = attempt;
-    }
+    bury(core, attempt);
     for (size_t i = 0; i < core->refused_count; i++)
         if (core->refused[i].attempt == attempt)
             return;
     ARRAY_GROW(core->refused, core->refused_count, core->refused_capacity);
-    core->refused[core->refused_count++] = (struct msg_refused){.attempt = attempt, .reason = xstrdup(reason)};
+    core->refused[core->refused_count++] = (struct msg_refused){.attempt = attempt, .reason = bounded(reason, REASON_MAX)};
+}
+
+static void refuse_held(struct agent_core *core, struct run *run, const char *reason)
+{
+    refuse(core, run->attempt, reason);
+    run_free(core, run);
+}
+
+static void forget(struct agent_core *core, struct run *run)
+{
+    core_add_action(core, ACTION_FORGET)->attempt = run->attempt;
+    bury(core, run->attempt);
+    run_free(core, run);
 }
 
 // ---- Session
@@ -246,12 +231,9 @@ static void send_hello(struct agent_core *core)
 {
     static const char *const words[] = {[RUN_QUEUED] = "queued", [RUN_STARTING] = "queued", [RUN_RUNNING] = "running", [RUN_EXITED] = "exited"};
     struct msg from = {.type = MSG_HELLO, .hello = core->facts}, to;
-    struct run *run, *tmp;
-    size_t count = 0, capacity = HASH_COUNT(core->runs);
-    struct msg_held *held = xcalloc(capacity, sizeof *held);
-    HASH_ITER (hh, core->runs, run, tmp) {
-        if (count == MSG_ITEMS_MAX)
-            break;
+    size_t count = 0;
+    struct msg_held *held = xcalloc(HASH_COUNT(core->runs), sizeof *held);
+    for (struct run *run = core->runs; run && count < HELD_MAX; run = run->hh.next) {
         held[count] = (struct msg_held){.attempt = run->attempt, .state = (char *)words[run->state]};
         memcpy(held[count++].lengths, run->lengths, sizeof run->lengths);
     }
@@ -263,45 +245,58 @@ static void send_hello(struct agent_core *core)
     msg_copy(&from, &to);
     free(held);
     add_send(core, to);
-    // Chunks that were read for the old session are read again after the welcome.
-    core->chunk_count = 0;
-    str_clear(&core->raw);
+    core_drop_chunks(core);
     core->next_hello_ms = core->now_ms + core->hello_wait_ms + rng_below(&core->rng, core->hello_wait_ms);
     core->hello_wait_ms = core->hello_wait_ms * 2 < AGENT_HELLO_MAX_MS ? core->hello_wait_ms * 2 : AGENT_HELLO_MAX_MS;
 }
 
 static void apply_verdict(struct agent_core *core, const struct msg_verdict *verdict)
 {
-    struct run *run = find(core, verdict->attempt);
+    struct run *run = core_find(core, verdict->attempt);
     if (!run)
         return;
     if (strcmp(verdict->action, "forget") == 0) {
         if (run->state == RUN_EXITED)
             forget(core, run);
     } else if (strcmp(verdict->action, "kill") == 0) {
-        if (run->state == RUN_QUEUED)
+        if (run->state == RUN_QUEUED) {
+            bury(core, run->attempt);
             run_free(core, run);
-        else if (run->state != RUN_EXITED)
+        } else if (run->state != RUN_EXITED) {
             add_kill(core, run, "lost", 0);
+        }
     } else {
         memcpy(run->acked, verdict->cursors, sizeof run->acked);
     }
 }
 
-static void renew_leases(struct agent_core *core)
+// How old a confirmation may be that renews the lease of runs under policy `stop` or lets them start. The controller gives their shims a
+// lease that ends at least so long before its own.
+static uint64_t fresh_ms(const struct agent_core *core)
 {
-    struct run *run, *tmp;
-    HASH_ITER (hh, core->runs, run, tmp)
+    return core->lease_ms / 4;
+}
+
+// A hello or beat of ours, sent at `sent_ms`, was answered: the controller's lease runs at least since then. Not since the answer came: that
+// may have been long on its way.
+static void confirm(struct agent_core *core, uint64_t sent_ms)
+{
+    if (sent_ms > core->now_ms || sent_ms < core->confirmed_ms)
+        return;
+    core->confirmed_ms = sent_ms;
+    if (core->now_ms - sent_ms > fresh_ms(core))
+        return;
+    for (struct run *run = core->runs; run; run = run->hh.next)
         if (run->lease_ms && run->state == RUN_RUNNING)
-            add_action(core, ACTION_RENEW)->attempt = run->attempt;
+            core_add_action(core, ACTION_RENEW)->attempt = run->attempt;
 }
 
 static void on_welcome(struct agent_core *core, const struct msg_welcome *welcome)
 {
-    struct run *run, *tmp;
-    if (!str_equal(welcome->agent, core->facts.agent) || welcome->incarnation != core->setup.incarnation ||
-        welcome->hello != core->hello || welcome->epoch < core->epoch || core->session != 0)
-        return; // the answer to an older hello, or of an older controller
+    if (!str_equal(welcome->agent, core->facts.agent) || welcome->incarnation != core->facts.incarnation ||
+        welcome->hello != core->hello || welcome->hello == core->welcomed || welcome->epoch < core->epoch)
+        return; // the answer to an older hello, of an older controller, or a copy
+    core->welcomed = welcome->hello;
     core->session = welcome->session;
     core->epoch = welcome->epoch;
     core->hello_wait_ms = AGENT_HELLO_MIN_MS;
@@ -310,40 +305,45 @@ static void on_welcome(struct agent_core *core, const struct msg_welcome *welcom
     if (core->beat_ms > BEAT_MAX_MS)
         core->beat_ms = BEAT_MAX_MS;
     core->beat_sent_ms = core->now_ms;
-    core->tombstone_count = 0;
+    clear_tombstones(core);
     for (size_t i = 0; i < welcome->verdict_count; i++)
         apply_verdict(core, &welcome->verdicts[i]);
-    HASH_ITER (hh, core->runs, run, tmp) {
+    for (struct run *run = core->runs; run; run = run->hh.next) {
         run->exit_sent_ms = 0;
         run->started_told = false;
         memcpy(run->sent, run->acked, sizeof run->sent);
     }
-    renew_leases(core);
+    confirm(core, welcome->sent_ms);
 }
 
 // ---- Messages
+
+static void queue_item(struct agent_core *core, const struct msg_launch *launch, struct msg_launch_item *item)
+{
+    struct run *run = run_new(core, item->attempt, RUN_QUEUED);
+    struct msg_launch one = {.session = launch->session, .items = item, .count = 1};
+    struct msg from = {.type = MSG_LAUNCH, .launch = one};
+    msg_copy(&from, &run->launch);
+    run->lease_ms = item->lease_ms;
+}
 
 static void on_launch(struct agent_core *core, const struct msg_launch *launch)
 {
     if (launch->session != core->session || core->session == 0)
         return; // its attempts were missing from our hello: they are over
     for (size_t i = 0; i < launch->count; i++) {
-        const struct msg_launch_item *item = &launch->items[i];
-        if (find(core, item->attempt))
-            continue;
-        if (is_tombstoned(core, item->attempt)) {
+        struct msg_launch_item *item = &launch->items[i];
+        struct run *run = core_find(core, item->attempt);
+        if (run)
+            run->started_told = false; // a copy: the controller has not heard of its start
+        else if (is_buried(core, item->attempt))
             refuse(core, item->attempt, "refused before");
-            continue;
-        }
-        if (core->draining) {
+        else if (core->draining || core->detaching)
             refuse(core, item->attempt, "the agent is leaving");
-            continue;
-        }
-        struct run *run = run_new(core, item->attempt, RUN_QUEUED);
-        struct msg_launch one = {.session = launch->session, .items = (struct msg_launch_item *)item, .count = 1};
-        struct msg from = {.type = MSG_LAUNCH, .launch = one};
-        msg_copy(&from, &run->launch);
-        run->lease_ms = item->lease_ms;
+        else if (HASH_COUNT(core->runs) >= HELD_MAX)
+            refuse(core, item->attempt, "the agent holds too many runs");
+        else
+            queue_item(core, launch, item);
     }
 }
 
@@ -353,34 +353,36 @@ static void on_ack(struct agent_core *core, const struct msg_ack *ack)
         return;
     for (size_t i = 0; i < ack->cursor_count; i++) {
         const struct msg_cursor *cursor = &ack->cursors[i];
-        struct run *run = find(core, cursor->attempt);
-        if (run && cursor->stream < STREAM_COUNT && cursor->offset > run->acked[cursor->stream]) {
-            run->acked[cursor->stream] = cursor->offset;
-            if (run->sent[cursor->stream] < cursor->offset)
-                run->sent[cursor->stream] = cursor->offset;
-        }
+        struct run *run = core_find(core, cursor->attempt);
+        if (!run || cursor->stream >= STREAM_COUNT || cursor->offset <= run->acked[cursor->stream])
+            continue;
+        run->acked[cursor->stream] = cursor->offset;
+        run->progress_ms[cursor->stream] = core->now_ms;
+        if (run->sent[cursor->stream] < cursor->offset)
+            run->sent[cursor->stream] = cursor->offset;
     }
     for (size_t i = 0; i < ack->forget_count; i++) {
-        struct run *run = find(core, ack->forget[i]);
+        struct run *run = core_find(core, ack->forget[i]);
         if (run && run->state == RUN_EXITED)
             forget(core, run);
     }
 }
 
-// Of an attempt that is not here the controller is told so: it may have been lost on the way and must not start later.
+// Of an attempt that is not here the controller is told so, and it is buried: its launch may have been lost on the way and must not
+// start it later. A refusal is answered by no kill, so this cannot go round in circles.
 static void on_kill(struct agent_core *core, const struct msg_kill *kill)
 {
-    if (kill->session != core->session)
+    if (kill->session != core->session || core->session == 0)
         return;
     for (size_t i = 0; i < kill->count; i++) {
-        struct run *run = find(core, kill->items[i].attempt);
-        if (!run || run->state == RUN_QUEUED) {
-            refuse(core, kill->items[i].attempt, "ended before it was started");
-            if (run)
-                run_free(core, run);
-        } else if (run->state != RUN_EXITED) {
-            add_kill(core, run, kill->items[i].class_word, kill->items[i].grace_ms);
-        }
+        const struct msg_kill_item *item = &kill->items[i];
+        struct run *run = core_find(core, item->attempt);
+        if (!run)
+            refuse(core, item->attempt, "ended before it was started");
+        else if (run->state == RUN_QUEUED)
+            refuse_held(core, run, "ended before it was started");
+        else if (run->state != RUN_EXITED)
+            add_kill(core, run, item->class_word, item->grace_ms);
     }
 }
 
@@ -389,10 +391,14 @@ static void on_error(struct agent_core *core, const struct msg_error *error)
     if (error->code != ERR_VERSION && error->code != ERR_PERMISSION)
         return;
     free(core->refused_by);
-    core->refused_by = error->code == ERR_VERSION
-                           ? xasprintf("the controller speaks protocol %u to %u, this agent %d: use the same version of Trawl on both",
-                                       error->version_min, error->version_max, PROTOCOL_VERSION)
-                           : xstrdup(error->text);
+    if (error->code == ERR_PERMISSION)
+        core->refused_by = xstrdup(error->text);
+    else if (error->version_max == 0)
+        core->refused_by = xasprintf("the controller speaks another protocol than this agent (%d): use the same version of Trawl on both",
+                                     PROTOCOL_VERSION);
+    else
+        core->refused_by = xasprintf("the controller speaks protocol %u to %u, this agent %d: use the same version of Trawl on both",
+                                     error->version_min, error->version_max, PROTOCOL_VERSION);
 }
 
 void agent_core_message(struct agent_core *core, uint64_t now_ms, const struct msg *msg)
@@ -408,8 +414,8 @@ void agent_core_message(struct agent_core *core, uint64_t now_ms, const struct m
             drop_session(core, AGENT_HELLO_MIN_MS);
         return;
     case MSG_BEAT_ACK:
-        if (msg->beat_ack.session == core->session)
-            renew_leases(core);
+        if (msg->beat_ack.session == core->session && msg->beat_ack.epoch == core->epoch)
+            confirm(core, msg->beat_ack.sent_ms);
         return;
     case MSG_LAUNCH:
         on_launch(core, &msg->launch);
@@ -421,7 +427,7 @@ void agent_core_message(struct agent_core *core, uint64_t now_ms, const struct m
         on_kill(core, &msg->kill);
         return;
     case MSG_DRAIN:
-        if (msg->drain.session == core->session)
+        if (msg->drain.session == core->session && core->session != 0)
             agent_core_drain(core, now_ms, false);
         return;
     case MSG_ERROR:
@@ -441,26 +447,33 @@ void agent_core_message(struct agent_core *core, uint64_t now_ms, const struct m
 
 // ---- What the shell tells
 
+static void end_for_leaving(struct agent_core *core, struct run *run)
+{
+    uint64_t grace = run->launch.launch.count ? run->launch.launch.items[0].grace_ms : FOUND_GRACE_MS;
+    add_kill(core, run, "interrupted", core->at_once ? 0 : grace);
+}
+
 void agent_core_start_done(struct agent_core *core, uint64_t now_ms, uint64_t attempt, int64_t pid, int64_t wall_ms,
                            const struct err *failure)
 {
-    struct run *run = find(core, attempt);
+    struct run *run = core_find(core, attempt);
     core->now_ms = now_ms;
     if (!run || run->state != RUN_STARTING)
         return;
     if (failure) {
-        refuse(core, attempt, failure->text);
-        run_free(core, run);
+        refuse_held(core, run, failure->text);
         return;
     }
     run->state = RUN_RUNNING;
     run->started = (struct msg_started){.attempt = attempt, .pid = pid, .at_ms = wall_ms};
     run->started_at_ms = now_ms;
+    if (core->draining)
+        end_for_leaving(core, run);
 }
 
 void agent_core_exited(struct agent_core *core, uint64_t now_ms, const struct msg_exited *exited)
 {
-    struct run *run = find(core, exited->attempt);
+    struct run *run = core_find(core, exited->attempt);
     core->now_ms = now_ms;
     if (run && run->state != RUN_EXITED)
         set_exited(run, exited);
@@ -468,26 +481,10 @@ void agent_core_exited(struct agent_core *core, uint64_t now_ms, const struct ms
 
 void agent_core_grown(struct agent_core *core, uint64_t now_ms, uint64_t attempt, const uint64_t lengths[STREAM_COUNT])
 {
-    struct run *run = find(core, attempt);
+    struct run *run = core_find(core, attempt);
     core->now_ms = now_ms;
     if (run && run->state == RUN_RUNNING)
         memcpy(run->lengths, lengths, sizeof run->lengths);
-}
-
-void agent_core_read_done(struct agent_core *core, uint64_t now_ms, uint64_t attempt, enum stream stream, uint64_t offset,
-                          const void *data, size_t len, uint64_t skipped)
-{
-    struct run *run = find(core, attempt);
-    core->now_ms = now_ms;
-    if (!run || core->session == 0 || offset != run->sent[stream] || len + skipped == 0 ||
-        core->raw.len + len > MSG_RAW_MAX || core->chunk_count >= REPORT_ITEMS_MAX)
-        return;
-    ARRAY_GROW(core->chunks, core->chunk_count, core->chunk_capacity);
-    core->chunks[core->chunk_count++] = (struct msg_chunk){
-        .attempt = attempt, .stream = stream, .offset = offset, .skipped = skipped, .length = (uint32_t)len};
-    str_addn(&core->raw, data, len);
-    run->sent[stream] += len + skipped;
-    run->data_sent_ms = now_ms;
 }
 
 void agent_core_drain(struct agent_core *core, uint64_t now_ms, bool at_once)
@@ -495,14 +492,12 @@ void agent_core_drain(struct agent_core *core, uint64_t now_ms, bool at_once)
     struct run *run, *tmp;
     core->now_ms = now_ms;
     core->draining = true;
+    core->at_once = core->at_once || at_once;
     HASH_ITER (hh, core->runs, run, tmp) {
-        if (run->state == RUN_QUEUED) {
-            refuse(core, run->attempt, "the agent is leaving");
-            run_free(core, run);
-        } else if (run->state == RUN_RUNNING) {
-            uint64_t grace = run->launch.launch.count ? run->launch.launch.items[0].grace_ms : 30000;
-            add_kill(core, run, "interrupted", at_once ? 0 : grace);
-        }
+        if (run->state == RUN_QUEUED)
+            refuse_held(core, run, "the agent is leaving");
+        else if (run->state == RUN_RUNNING)
+            end_for_leaving(core, run);
     }
 }
 
@@ -514,66 +509,43 @@ void agent_core_detach(struct agent_core *core, uint64_t now_ms)
 
 // ---- Time
 
+// A run that was asked to end may hold its GPUs for a while yet, though the controller has given them to another.
+static bool gpus_are_free(const struct agent_core *core, const struct msg_launch_item *item)
+{
+    for (const struct run *run = core->runs; run && item->gpu_count; run = run->hh.next) {
+        if (run->state != RUN_RUNNING || !run->killed || run->launch.launch.count == 0)
+            continue;
+        const struct msg_launch_item *other = &run->launch.launch.items[0];
+        for (size_t i = 0; i < item->gpu_count; i++)
+            for (size_t j = 0; j < other->gpu_count; j++)
+                if (item->gpus[i] == other->gpus[j])
+                    return false;
+    }
+    return true;
+}
+
+// What waits here starts only while the controller counts on us: after our lease its trial may be another agent's. Under policy `stop` two
+// attempts must never live at once, so there the word must be fresh.
+static bool may_start(const struct agent_core *core, const struct run *run)
+{
+    uint64_t age = core->now_ms - core->confirmed_ms;
+    if (run->lease_ms ? core->session == 0 || age > fresh_ms(core) : age >= core->lease_ms)
+        return false;
+    return gpus_are_free(core, &run->launch.launch.items[0]);
+}
+
 static void start_queued(struct agent_core *core)
 {
-    struct run *run, *tmp;
     size_t busy = agent_core_running(core);
-    HASH_ITER (hh, core->runs, run, tmp) {
-        if (busy >= core->setup.slots)
-            return;
-        if (run->state != RUN_QUEUED)
+    for (struct run *run = core->runs; run && busy < core->facts.slots; run = run->hh.next) {
+        if (run->state != RUN_QUEUED || !may_start(core, run))
             continue;
         run->state = RUN_STARTING;
         busy++;
-        struct agent_action *action = add_action(core, ACTION_START);
+        struct agent_action *action = core_add_action(core, ACTION_START);
         action->attempt = run->attempt;
         action->item = &run->launch.launch.items[0];
     }
-}
-
-static uint64_t in_flight(const struct agent_core *core)
-{
-    uint64_t bytes = 0;
-    for (const struct run *run = core->runs; run; run = run->hh.next)
-        for (int i = 0; i < STREAM_COUNT; i++)
-            bytes += run->sent[i] - run->acked[i];
-    return bytes;
-}
-
-static void ask_reads(struct agent_core *core)
-{
-    struct run *run, *tmp;
-    uint64_t window = in_flight(core);
-    size_t reads = core->chunk_count;
-    HASH_ITER (hh, core->runs, run, tmp) {
-        if (run->state != RUN_RUNNING && run->state != RUN_EXITED)
-            continue;
-        for (int i = 0; i < STREAM_COUNT && window < AGENT_WINDOW_BYTES && reads < REPORT_ITEMS_MAX; i++) {
-            if (run->acked[i] < run->sent[i] && core->now_ms - run->data_sent_ms >= AGENT_RESEND_MS)
-                run->sent[i] = run->acked[i]; // lost on the way: again from where the controller has it
-            if (run->lengths[i] <= run->sent[i])
-                continue;
-            uint64_t left = run->lengths[i] - run->sent[i];
-            struct agent_action *action = add_action(core, ACTION_READ);
-            action->attempt = run->attempt;
-            action->stream = (enum stream)i;
-            action->offset = run->sent[i];
-            action->max = AGENT_READ_MAX;
-            action->last = run->state == RUN_EXITED;
-            window += left < AGENT_READ_MAX ? left : AGENT_READ_MAX;
-            reads++;
-        }
-    }
-}
-
-static bool wants_exit_sent(const struct agent_core *core, const struct run *run)
-{
-    return run->state == RUN_EXITED && (run->exit_sent_ms == 0 || core->now_ms - run->exit_sent_ms >= AGENT_RESEND_MS);
-}
-
-static bool wants_start_told(const struct agent_core *core, const struct run *run)
-{
-    return run->state == RUN_RUNNING && !run->started_told && core->now_ms - run->started_at_ms >= AGENT_STARTED_AFTER_MS;
 }
 
 static uint64_t silence_ms(const struct agent_core *core)
@@ -584,7 +556,7 @@ static uint64_t silence_ms(const struct agent_core *core)
 static void keep_connected(struct agent_core *core)
 {
     if (core->now_ms - core->heard_ms >= silence_ms(core)) {
-        add_action(core, ACTION_RECONNECT);
+        core_add_action(core, ACTION_RECONNECT);
         core->heard_ms = core->now_ms;
         drop_session(core, 0);
     }
@@ -596,14 +568,17 @@ static void keep_connected(struct agent_core *core)
     }
 }
 
+static uint64_t goodbye_ms(const struct agent_core *core)
+{
+    return core->at_once ? AT_ONCE_ACK_MS : DRAIN_ACK_MS;
+}
+
 // A draining agent leaves when nothing runs and what ended is acknowledged, or nobody acknowledges for a while.
 static void leave(struct agent_core *core)
 {
-    if (core->left)
-        return;
     if (core->detaching) {
         core->left = true;
-        add_action(core, ACTION_EXIT);
+        core_add_action(core, ACTION_EXIT);
         return;
     }
     if (!core->draining || agent_core_running(core) > 0) {
@@ -613,117 +588,49 @@ static void leave(struct agent_core *core)
     if (core->drained_ms == 0)
         core->drained_ms = core->now_ms ? core->now_ms : 1;
     bool told = HASH_COUNT(core->runs) == 0 && core->refused_count == 0;
-    if (!told && core->now_ms - core->drained_ms < DRAIN_ACK_MS)
+    if (!told && core->now_ms - core->drained_ms < goodbye_ms(core))
         return;
     core->left = true;
     if (core->session && told)
         add_send(core, (struct msg){.type = MSG_BYE, .bye = {.session = core->session, .reason = xstrdup("drained")}});
-    add_action(core, ACTION_EXIT);
+    core_add_action(core, ACTION_EXIT);
 }
 
 void agent_core_tick(struct agent_core *core, uint64_t now_ms)
 {
     core->now_ms = now_ms;
+    if (core->left)
+        return;
     if (!core->started) {
         core->started = true;
-        core->heard_ms = now_ms;
+        core->heard_ms = core->confirmed_ms = now_ms;
         core->next_hello_ms = now_ms;
     }
     keep_connected(core);
-    if (!core->draining)
+    if (!core->draining && !core->detaching)
         start_queued(core);
     if (core->session != 0)
-        ask_reads(core);
+        core_ask_reads(core);
     leave(core);
-}
-
-static void sooner(uint64_t *deadline, uint64_t at)
-{
-    if (at < *deadline)
-        *deadline = at;
 }
 
 uint64_t agent_core_deadline(const struct agent_core *core)
 {
     uint64_t deadline = core->heard_ms + silence_ms(core);
-    if (core->session == 0)
-        sooner(&deadline, core->next_hello_ms);
-    else
-        sooner(&deadline, core->beat_sent_ms + core->beat_ms);
-    if (core->draining && core->drained_ms)
-        sooner(&deadline, core->drained_ms + DRAIN_ACK_MS);
-    for (const struct run *run = core->runs; run && core->session; run = run->hh.next) {
-        if (run->state == RUN_RUNNING && !run->started_told)
-            sooner(&deadline, run->started_at_ms + AGENT_STARTED_AFTER_MS);
-        if (run->state == RUN_EXITED)
-            sooner(&deadline, run->exit_sent_ms + AGENT_RESEND_MS);
-        for (int i = 0; i < STREAM_COUNT; i++)
-            if (run->acked[i] < run->sent[i])
-                sooner(&deadline, run->data_sent_ms + AGENT_RESEND_MS);
-    }
+    uint64_t next = core->session == 0 ? core->next_hello_ms : core->beat_sent_ms + core->beat_ms;
+    uint64_t gone = core->draining && core->drained_ms ? core->drained_ms + goodbye_ms(core) : UINT64_MAX;
+    deadline = next < deadline ? next : deadline;
+    deadline = gone < deadline ? gone : deadline;
+    core_report_deadline(core, &deadline);
     return deadline;
-}
-
-// ---- The report
-
-static void add_ends(struct agent_core *core, struct msg_report *report)
-{
-    struct run *run, *tmp;
-    size_t started = 0, exited = 0;
-    HASH_ITER (hh, core->runs, run, tmp) {
-        started += wants_start_told(core, run);
-        exited += wants_exit_sent(core, run);
-    }
-    started = started < REPORT_ITEMS_MAX ? started : REPORT_ITEMS_MAX;
-    exited = exited < REPORT_ITEMS_MAX ? exited : REPORT_ITEMS_MAX;
-    report->started = xcalloc(started, sizeof *report->started);
-    report->exited = xcalloc(exited, sizeof *report->exited);
-    HASH_ITER (hh, core->runs, run, tmp) {
-        if (wants_start_told(core, run) && report->started_count < started) {
-            report->started[report->started_count++] = run->started;
-            run->started_told = true;
-        } else if (wants_exit_sent(core, run) && report->exited_count < exited) {
-            struct msg_exited *copy = &report->exited[report->exited_count++];
-            *copy = run->exited;
-            copy->class_word = xstrdup(run->exited.class_word);
-            copy->message = xstrdup(run->exited.message);
-            run->exit_sent_ms = core->now_ms;
-        }
-    }
-}
-
-// Everything that waits to be told, as one message. False: nothing does.
-static bool build_report(struct agent_core *core, struct agent_action *ret)
-{
-    struct msg_report report = {.session = core->session};
-    if (core->session == 0)
-        return false;
-    add_ends(core, &report);
-    report.refused = core->refused;
-    report.refused_count = core->refused_count;
-    report.chunks = core->chunk_count ? xmemdup(core->chunks, core->chunk_count * sizeof *core->chunks) : NULL;
-    report.chunk_count = core->chunk_count;
-    core->refused = NULL;
-    core->refused_count = core->refused_capacity = 0;
-    core->chunk_count = 0;
-    *ret = (struct agent_action){.kind = ACTION_SEND, .msg = {.type = MSG_REPORT, .version = PROTOCOL_VERSION, .report = report}};
-    if (core->raw.len > 0) {
-        ret->msg.raw_len = core->raw.len;
-        ret->msg.raw_owned = str_detach(&core->raw);
-        ret->msg.raw = ret->msg.raw_owned;
-    }
-    if (report.started_count + report.exited_count + report.refused_count + report.chunk_count > 0)
-        return true;
-    msg_release(&ret->msg);
-    return false;
 }
 
 bool agent_core_next(struct agent_core *core, struct agent_action *ret)
 {
-    struct agent_action *action = take_action(core);
+    struct agent_action *action = core->action_count ? &core->actions[core->action_first] : NULL;
     // The report goes before a goodbye, and when nothing else is left to do.
     if (!action || action->kind == ACTION_EXIT || (action->kind == ACTION_SEND && action->msg.type == MSG_BYE)) {
-        if (build_report(core, ret))
+        if (core_build_report(core, ret))
             return true;
         if (!action)
             return false;
@@ -761,9 +668,15 @@ bool agent_core_connected(const struct agent_core *core)
 
 bool agent_core_check(const struct agent_core *core, struct err *err)
 {
-    for (const struct run *run = core->runs; run; run = run->hh.next)
+    for (const struct run *run = core->runs; run; run = run->hh.next) {
+        unsigned long long attempt = run->attempt;
+        if (core->session && has_tombstone(core, run->attempt))
+            return err_set(err, ERR_STATE, "attempt %llu is held, though it was refused or forgotten in this session", attempt), false;
+        if (run->state != RUN_EXITED && run->exited.class_word)
+            return err_set(err, ERR_STATE, "attempt %llu has an end and goes on", attempt), false;
         for (int i = 0; i < STREAM_COUNT; i++)
             if (run->acked[i] > run->sent[i])
-                return err_set(err, ERR_STATE, "attempt %llu: more is acknowledged than was sent", (unsigned long long)run->attempt), false;
+                return err_set(err, ERR_STATE, "attempt %llu: more is acknowledged than was sent", attempt), false;
+    }
     return true;
 }

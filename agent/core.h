@@ -66,6 +66,8 @@ void agent_core_exited(struct agent_core *core, uint64_t now_ms, const struct ms
 void agent_core_grown(struct agent_core *core, uint64_t now_ms, uint64_t attempt, const uint64_t lengths[STREAM_COUNT]);
 void agent_core_read_done(struct agent_core *core, uint64_t now_ms, uint64_t attempt, enum stream stream, uint64_t offset,
                           const void *data, size_t len, uint64_t skipped);
+// An ended run's stream has become shorter than its end said: what is missing is told as skipped, else the attempt would never be complete.
+void agent_core_shrunk(struct agent_core *core, uint64_t now_ms, uint64_t attempt, const uint64_t lengths[STREAM_COUNT]);
 void agent_core_drain(struct agent_core *core, uint64_t now_ms, bool at_once); // TERM to the agent: end runs, bye, exit
 void agent_core_detach(struct agent_core *core, uint64_t now_ms); // exit and leave the runs to their shims
 void agent_core_tick(struct agent_core *core, uint64_t now_ms); // end of each turn; builds the report
