@@ -1,22 +1,30 @@
 // Numbers to text and back, independent of the locale.
 
-#define _GNU_SOURCE // strtod_l
+#define _GNU_SOURCE // strtod_l, strcasecmp_l
 #include "base/num.h"
 
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+static locale_t plain_locale;
+
+static void make_locale(void)
+{
+    plain_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
 static locale_t c_locale(void)
 {
-    static locale_t locale;
-    if (!locale)
-        locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    return locale;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_locale);
+    return plain_locale;
 }
 
 bool num_parse_i64(const char *s, int64_t *ret)
@@ -51,11 +59,13 @@ static bool parse_word(const char *s, double *ret)
     double sign = 1;
     if (*s == '-' || *s == '+')
         sign = *s++ == '-' ? -1 : 1;
-    if (*s == '.')
+    bool yaml = *s == '.';
+    if (yaml)
         s++;
-    if (strcasecmp(s, "inf") == 0 || strcasecmp(s, "infinity") == 0)
+    locale_t locale = c_locale();
+    if (strcasecmp_l(s, "inf", locale) == 0 || (!yaml && strcasecmp_l(s, "infinity", locale) == 0))
         *ret = sign * (double)INFINITY;
-    else if (strcasecmp(s, "nan") == 0)
+    else if (strcasecmp_l(s, "nan", locale) == 0)
         *ret = (double)NAN;
     else
         return false;
@@ -77,30 +87,48 @@ bool num_parse_double(const char *s, double *ret)
         return false;
     char *end;
     double value = strtod_l(s, &end, c_locale());
-    if (*end != '\0')
+    if (*end != '\0' || isinf(value))
         return false;
     *ret = value;
     return true;
 }
 
-// Digits and decimal exponent of the shortest form: value = 0.d1d2d3... * 10^point.
+// Add one to the last digit of "d.ddde-xx". False when all of them are nines.
+static bool bump(char *text)
+{
+    for (char *p = strchr(text, 'e') - 1; p >= text; p--) {
+        if (*p >= '0' && *p < '9') {
+            ++*p;
+            return true;
+        }
+        if (*p == '9')
+            *p = '0';
+    }
+    return false;
+}
+
+// The decimal of `precision` digits that reads back to `value` into `text`; false when there is none. It is the nearest
+// one, except at a power of two: the gap above is twice the gap below there, so the next one up may read back alone.
+static bool decimal(double value, int precision, char text[static NUM_TEXT_MAX])
+{
+    int exponent;
+    snprintf(text, NUM_TEXT_MAX, "%.*e", precision - 1, value);
+    if (strtod(text, NULL) == value)
+        return true;
+    return frexp(value, &exponent) == 0.5 && bump(text) && strtod(text, NULL) == value;
+}
+
+// Digits and decimal exponent of the shortest form: value = 0.d1d2d3... * 10^point. The locale's decimal point does not
+// matter: it is written and read back alike, and skipped.
 static int shortest(double value, char digits[static 20], int *ret_point)
 {
     char text[NUM_TEXT_MAX];
-    for (int precision = 15; precision <= 17; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision - 1, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    if (fabs(value) < 2.3e-308) // denormals have fewer digits than 15
-        for (int precision = 1; precision <= 17; precision++) {
-            snprintf(text, sizeof text, "%.*e", precision - 1, value);
-            if (strtod(text, NULL) == value)
-                break;
-        }
+    int precision = value < DBL_MIN ? 1 : 15; // up to 15 digits always read back, but for denormals
+    while (!decimal(value, precision, text))
+        precision++;
     int count = 0;
     const char *p = text;
-    for (; *p && *p != 'e'; p++)
+    for (; *p != 'e'; p++)
         if (*p >= '0' && *p <= '9')
             digits[count++] = *p;
     *ret_point = atoi(p + 1) + 1;
@@ -155,9 +183,7 @@ size_t num_format_double(double value, char text[static NUM_TEXT_MAX])
         return (size_t)snprintf(text, NUM_TEXT_MAX, signbit(value) ? "-0.0" : "0.0");
     char digits[20];
     int point;
-    locale_t old = uselocale(c_locale());
     int count = shortest(fabs(value), digits, &point);
-    uselocale(old);
     char *p = text;
     if (value < 0)
         *p++ = '-';
@@ -205,15 +231,17 @@ bool num_parse_duration_ms(const char *s, uint64_t *ret_ms)
     double total = 0;
     if (!s || !*s)
         return false;
+    const char *start = s;
     while (*s) {
         double number;
         uint64_t unit = 1000;
+        bool first = s == start;
         if (!take_number(&s, &number))
             return false;
         size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyz");
         if (len > 0 && !unit_ms(s, len, &unit))
             return false;
-        if (len == 0 && *s)
+        if (len == 0 && (*s || !first)) // 1h30 could be minutes as well as seconds
             return false;
         s += len;
         total += number * (double)unit;
