@@ -5,15 +5,68 @@
 #include "base/num.h"
 
 #include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
-int json_parse(const char *text, size_t len, struct json_object **ret, struct err *err)
+// Whether the number of `len` bytes is an integer that neither an int64 nor a uint64 holds.
+static bool too_wide(const char *number, size_t len)
 {
-    if (len > INT_MAX - 1)
-        return err_set(err, ERR_LIMIT, "JSON of %zu bytes is too large", len);
-    if (!utf8_valid(text, len))
-        return err_set(err, ERR_INVALID, "JSON is not valid UTF-8");
+    static const char most[] = "18446744073709551615", least[] = "9223372036854775808";
+    const char *bound = *number == '-' ? least : most;
+    size_t sign = *number == '-', digits = len - sign, bound_digits = strlen(bound);
+    for (size_t i = sign; i < len; i++)
+        if (number[i] < '0' || number[i] > '9')
+            return false;
+    return digits > bound_digits || (digits == bound_digits && memcmp(number + sign, bound, digits) > 0);
+}
+
+static size_t number_length(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && ((text[n] >= '0' && text[n] <= '9') || (text[n] && strchr("+-.eE", text[n]))))
+        n++;
+    return n;
+}
+
+// What json-c's strict mode lets through: single quotes, control characters in strings, a point without digits behind
+// it, and integers beyond 64 bits, which it would change to the nearest that fits. Those are copied to `wide`, the
+// whole text with "e0" behind each, which makes them doubles; `wide` stays empty where there are none.
+static int check_text(const char *text, size_t len, struct str *wide, struct err *err)
+{
+    bool in_string = false;
+    size_t copied = 0;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (in_string && c < 0x20)
+            return err_set(err, ERR_INVALID, "not JSON at byte %zu: control character in a string", i);
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && c == '\'')
+            return err_set(err, ERR_INVALID, "not JSON at byte %zu: strings need double quotes", i);
+        else if (!in_string && (c == '-' || (c >= '0' && c <= '9'))) {
+            size_t n = number_length(text + i, len - i);
+            const char *point = memchr(text + i, '.', n);
+            if (point && (point + 1 == text + len || point[1] < '0' || point[1] > '9'))
+                return err_set(err, ERR_INVALID, "not JSON at byte %zu: a digit must follow the point", i);
+            if (too_wide(text + i, n)) {
+                str_addn(wide, text + copied, i + n - copied);
+                str_add(wide, "e0");
+                copied = i + n;
+            }
+            i += n - 1;
+        }
+    }
+    if (copied > 0)
+        str_addn(wide, text + copied, len - copied);
+    return 0;
+}
+
+static int parse(const char *text, size_t len, struct json_object **ret, struct err *err)
+{
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *value = json_tokener_parse_ex(tokener, text, (int)len);
     enum json_tokener_error error = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
@@ -35,6 +88,20 @@ int json_parse(const char *text, size_t len, struct json_object **ret, struct er
         *ret = value;
     else
         json_object_put(value);
+    return rc;
+}
+
+int json_parse(const char *text, size_t len, struct json_object **ret, struct err *err)
+{
+    if (len > INT_MAX / 2) // room for the text that widening makes
+        return err_set(err, ERR_LIMIT, "JSON of %zu bytes is too large", len);
+    if (!utf8_valid(text, len))
+        return err_set(err, ERR_INVALID, "JSON is not valid UTF-8");
+    struct str wide = STR_INIT;
+    int rc = check_text(text, len, &wide, err);
+    if (rc == 0)
+        rc = wide.len > 0 ? parse(wide.s, wide.len, ret, err) : parse(text, len, ret, err);
+    str_release(&wide);
     return rc;
 }
 
@@ -103,6 +170,11 @@ static void write_object(struct str *out, const struct json_object *value)
     str_addch(out, '}');
 }
 
+static bool over_int64(const struct json_object *value)
+{
+    return json_object_get_uint64(value) > INT64_MAX; // 0 for negative numbers
+}
+
 void json_write(struct str *out, const struct json_object *value)
 {
     switch (json_object_get_type(value)) {
@@ -113,7 +185,10 @@ void json_write(struct str *out, const struct json_object *value)
         str_add(out, json_object_get_boolean(value) ? "true" : "false");
         return;
     case json_type_int:
-        str_addf(out, "%lld", (long long)json_object_get_int64(value));
+        if (over_int64(value))
+            str_addf(out, "%llu", (unsigned long long)json_object_get_uint64(value));
+        else
+            str_addf(out, "%lld", (long long)json_object_get_int64(value));
         return;
     case json_type_double:
         json_write_double(out, json_object_get_double(value));
@@ -157,7 +232,7 @@ bool json_get_string(const struct json_object *object, const char *key, const ch
 bool json_get_i64(const struct json_object *object, const char *key, int64_t *ret)
 {
     struct json_object *value = member(object, key);
-    if (!json_object_is_type(value, json_type_int))
+    if (!json_object_is_type(value, json_type_int) || over_int64(value))
         return false;
     *ret = json_object_get_int64(value);
     return true;

@@ -13,7 +13,8 @@
 #define JSON_DEPTH_MAX 32
 
 // Parse exactly one JSON value (trailing white space allowed). The caller owns *ret (json_object_put).
-// ERR_INVALID with the position on anything else, also on invalid UTF-8 and on depth over JSON_DEPTH_MAX.
+// ERR_INVALID with the position on anything else, also on invalid UTF-8 and on depth over JSON_DEPTH_MAX; ERR_LIMIT over
+// 1 GiB. Integers are int64 or uint64; larger ones become doubles. Of equal keys the last counts.
 int json_parse(const char *text, size_t len, struct json_object **ret, struct err *err);
 
 // Append `value` as compact JSON, keys in their order. NULL appends null.
@@ -25,7 +26,8 @@ void json_write_string(struct str *out, const char *s, size_t len);
 // Append a double (shortest form; NaN, Infinity, -Infinity; integral values keep ".0").
 void json_write_double(struct str *out, double value);
 
-// Members with a type check: false when absent or of another type (a JSON int counts as double).
+// Members with a type check: false when absent or of another type (a JSON int counts as double; one above INT64_MAX is
+// no i64).
 bool json_get_string(const struct json_object *object, const char *key, const char **ret);
 bool json_get_i64(const struct json_object *object, const char *key, int64_t *ret);
 bool json_get_double(const struct json_object *object, const char *key, double *ret);

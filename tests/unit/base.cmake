@@ -1,3 +1,3 @@
-foreach(test IN ITEMS num stats)
+foreach(test IN ITEMS json num stats)
     trawl_test(test_base_${test} SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_base_${test}.c LIBS trawl_base)
 endforeach()
