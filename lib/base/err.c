@@ -2,6 +2,8 @@
 
 #include "base/err.h"
 
+#include "base/str.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,6 +19,27 @@ static const struct {
 #undef ERR_ROW
 };
 
+// Drop the character that the end of the box cut in two, if it did.
+static void mend_end(struct err *err)
+{
+    size_t len = strlen(err->text);
+    for (size_t back = 1; back <= 3 && back <= len; back++) {
+        unsigned char c = (unsigned char)err->text[len - back];
+        if (c >= 0x80 && c < 0xC0)
+            continue;
+        if (c >= 0xC0 && !utf8_valid(err->text + len - back, back))
+            err->text[len - back] = '\0';
+        return;
+    }
+}
+
+static void add_text(struct err *err, const char *more)
+{
+    size_t len = strlen(err->text);
+    snprintf(err->text + len, sizeof err->text - len, ": %s", more);
+    mend_end(err);
+}
+
 static void set_text(struct err *err, int code, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
@@ -24,6 +47,7 @@ static void set_text(struct err *err, int code, const char *format, va_list args
 {
     err->code = code;
     vsnprintf(err->text, sizeof err->text, format, args);
+    mend_end(err);
 }
 
 int err_set(struct err *err, int code, const char *format, ...)
@@ -63,8 +87,7 @@ int err_set_errno(struct err *err, const char *format, ...)
         va_start(args, format);
         set_text(err, code, format, args);
         va_end(args);
-        size_t len = strlen(err->text);
-        snprintf(err->text + len, sizeof err->text - len, ": %s", strerror(number));
+        add_text(err, strerror(number));
     }
     return code;
 }
@@ -79,8 +102,7 @@ int err_prefix(struct err *err, const char *format, ...)
     va_start(args, format);
     set_text(err, err->code, format, args);
     va_end(args);
-    size_t len = strlen(err->text);
-    snprintf(err->text + len, sizeof err->text - len, ": %s", old);
+    add_text(err, old);
     return err->code;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +21,22 @@ void fd_close(int *fd)
     *fd = -1;
 }
 
+static int open_at(int dir_fd, const char *name, int flags, mode_t mode)
+{
+    int fd;
+    do
+        fd = openat(dir_fd, name, flags | O_CLOEXEC | O_NOCTTY, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 int file_read_at(int dir_fd, const char *name, size_t max_bytes, struct str *out, struct err *err)
 {
-    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open_at(dir_fd, name, O_RDONLY, 0);
     if (fd < 0)
         return err_set_errno(err, "cannot open %s", name);
     char buffer[65536];
-    size_t total = 0;
+    size_t before = out->len, total = 0;
     int rc = 0;
     for (;;) {
         ssize_t n = read(fd, buffer, sizeof buffer);
@@ -44,6 +54,10 @@ int file_read_at(int dir_fd, const char *name, size_t max_bytes, struct str *out
         str_addn(out, buffer, (size_t)n);
     }
     close(fd);
+    if (rc != 0 && out->len > before) { // as if nothing had been read
+        out->len = before;
+        out->s[before] = '\0';
+    }
     return rc;
 }
 
@@ -59,6 +73,10 @@ int file_write_all(int fd, const void *data, size_t len, struct err *err)
         ssize_t n = write(fd, p, len);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && errno == EAGAIN) { // a terminal or pipe that another program made non-blocking
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+            continue;
+        }
         if (n < 0)
             return err_set_errno(err, "cannot write");
         p += n;
@@ -70,7 +88,7 @@ int file_write_all(int fd, const void *data, size_t len, struct err *err)
 static int write_file(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
                       bool sync, struct err *err)
 {
-    int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int fd = open_at(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
     if (fd < 0)
         return err_set_errno(err, "cannot create %s", name);
     int rc = file_write_all(fd, data, len, err);
@@ -78,7 +96,8 @@ static int write_file(int dir_fd, const char *name, const void *data, size_t len
         err_prefix(err, "%s", name);
     if (rc == 0 && sync && fsync(fd) != 0)
         rc = err_set_errno(err, "cannot sync %s", name);
-    close(fd);
+    if (close(fd) != 0 && rc == 0 && errno != EINTR) // NFS tells of a full disk here
+        rc = err_set_errno(err, "cannot write %s", name);
     return rc;
 }
 
@@ -98,7 +117,7 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t len, 
     if (rc != 0)
         unlinkat(dir_fd, tmp, 0);
     if (rc == 0 && sync) {
-        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = open_at(dir_fd, ".", O_RDONLY | O_DIRECTORY, 0);
         if (fd < 0 || fsync(fd) != 0)
             rc = err_set_errno(err, "cannot sync the directory of %s", name);
         fd_close(&fd);
@@ -110,17 +129,22 @@ int file_replace_at(int dir_fd, const char *name, const void *data, size_t len, 
 int dir_make(const char *path, struct err *err)
 {
     char *copy = xstrdup(path);
-    for (char *p = copy + 1; *p; p++) {
-        if (*p != '/')
+    int cause = 0; // why the first parent could not be made: the last part would only say that it is not there
+    for (char *p = copy; *p; p++) {
+        if (*p != '/' || p == copy)
             continue;
         *p = '\0';
-        mkdir(copy, 0700); // what goes wrong shows at the last part
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST && cause == 0)
+            cause = errno;
         *p = '/';
     }
     int rc = 0;
     struct stat st;
-    if (mkdir(copy, 0700) != 0 && errno != EEXIST)
+    if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
+        if (errno == ENOENT && cause != 0)
+            errno = cause;
         rc = err_set_errno(err, "cannot make the directory %s", path);
+    }
     else if (stat(copy, &st) != 0 || !S_ISDIR(st.st_mode))
         rc = err_set(err, ERR_STATE, "%s is not a directory", path);
     free(copy);
@@ -129,7 +153,7 @@ int dir_make(const char *path, struct err *err)
 
 int file_lock_at(int dir_fd, const char *name, int *ret_fd, struct err *err)
 {
-    int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_at(dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_set_errno(err, "cannot open the lock %s", name);
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {

@@ -10,7 +10,7 @@
 
 static void *checked(void *pointer, size_t size)
 {
-    if (!pointer && size > 0) {
+    if (!pointer) {
         fprintf(stderr, "trawl: out of memory (%zu bytes)\n", size);
         abort();
     }

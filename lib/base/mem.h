@@ -10,7 +10,7 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xreallocarray(void *pointer, size_t count, size_t size);
 char *xstrdup(const char *s); // NULL gives NULL
-char *xstrndup(const char *s, size_t len);
+char *xstrndup(const char *s, size_t len); // `s` holds at least `len` bytes
 void *xmemdup(const void *data, size_t size);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
