@@ -228,8 +228,10 @@ static void queue_launch(struct core *core, struct now now, struct attempt *atte
     ARRAY_GROW(agent->launches, agent->launch_count, agent->launch_capacity);
     struct msg_launch_item *item = &agent->launches[agent->launch_count++];
     fill_item(item, attempt->trial->sweep, attempt->trial, attempt);
+    // The shim's lease ends well before ours: a quarter is how old the confirmation may be that renews it (agent/core.c), an eighth
+    // is for drift and for the killing.
     if (attempt->trial->sweep->spec->isolation == ISOLATION_STOP)
-        item->lease_ms = core->options.lease_ms;
+        item->lease_ms = core->options.lease_ms / 8 * 5;
     attempt->launched_ms = now.mono_ms;
 }
 
