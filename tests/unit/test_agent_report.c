@@ -180,6 +180,23 @@ static void test_agent_report_goes_back_to_the_cursor_when_a_new_session_begins(
     fixture_release(&fix);
 }
 
+static void test_agent_report_drops_what_was_read_for_the_last_session_when_it_is_over(void **state)
+{
+    (void)state;
+    struct fixture fix;
+    start(&fix, 1);
+    fix.content = NULL;
+    grow(&fix, 1, STREAM_METRICS, 100);
+    turn(&fix, 0);
+    agent_core_read_done(fix.core, fix.now, 1, STREAM_METRICS, 0, "abcdefg\n", 8, 0);
+    give_need_hello(&fix, 5);
+    turn(&fix, AGENT_HELLO_MIN_MS);
+    const struct msg_verdict verdict = {.attempt = 1, .action = (char *)"keep"};
+    give_welcome(&fix, 6, &verdict, 1);
+    assert_string_equal(turn(&fix, 0), "DT1");
+    fixture_release(&fix);
+}
+
 static void test_agent_report_leaves_room_for_metrics_when_logs_are_endless(void **state)
 {
     (void)state;
@@ -306,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_agent_report_sends_everything_once_and_in_order_when_it_is_acknowledged),
         cmocka_unit_test(test_agent_report_sends_again_from_the_cursor_when_a_chunk_was_lost_though_newer_ones_follow),
         cmocka_unit_test(test_agent_report_goes_back_to_the_cursor_when_a_new_session_begins),
+        cmocka_unit_test(test_agent_report_drops_what_was_read_for_the_last_session_when_it_is_over),
         cmocka_unit_test(test_agent_report_leaves_room_for_metrics_when_logs_are_endless),
         cmocka_unit_test(test_agent_report_lets_logs_take_turns_when_several_runs_print_much),
         cmocka_unit_test(test_agent_report_is_bounded_when_many_ends_have_long_messages),
