@@ -34,6 +34,8 @@ target_include_directories(trawl_compile INTERFACE
 target_compile_options(trawl_compile INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wwrite-strings -Wformat=2 -Wswitch-enum
     -Wundef $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+    # Contracted products would give other last bits, and so other suggestions, on processors that have them.
+    -ffp-contract=off
     -fstack-protector-strong $<$<BOOL:${TRAWL_WERROR}>:-Werror>)
 
 set(TRAWL_SANITIZE_FLAGS "")

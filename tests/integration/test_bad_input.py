@@ -143,17 +143,18 @@ class BadInput(Case):
             self.data = mount / ".trawl"
             self.write("sweep.yaml", "method: grid\nparameters: {x: {min: 1, max: 30}}\ncommand: [sh, -c, 'echo ${x}; sleep 0.1']\n")
             process = self.start("run", "sweep.yaml", "--data", self.data, "--slots", "2")
+            ballast_file = mount / "ballast"
+            ballast_file.touch()  # its inode is there before the space is gone
             wait_for(lambda: self.counts().get("done", 0) >= 3, "three are done")
-            with open(mount / "ballast", "wb") as ballast:
+            with open(ballast_file, "wb", buffering=0) as ballast:
                 try:
-                    while True:
-                        ballast.write(b"x" * 65536)
-                        ballast.flush()
+                    while ballast.write(b"x" * 4096):
+                        pass
                 except OSError:
                     pass
             seen = []
             wait_for(lambda: seen.append(process.stderr.readline()) or "space" in seen[-1], "the full disk is told")
-            os.unlink(mount / "ballast")
+            os.unlink(ballast_file)
             process.communicate(timeout=120)
             self.assertEqual(process.returncode, 0, "".join(seen))
             self.assertEqual(self.counts(), {"done": 30})
