@@ -63,7 +63,7 @@ struct agent {
     size_t fd_capacity;
     uint64_t growth_ms;
     uint64_t connected_ms; // when we were connected last
-    bool connected, leaving;
+    bool greeted, leaving;
     int signals;
     char *buffer;          // AGENT_READ_MAX
 };
@@ -480,6 +480,9 @@ static void act(struct agent *agent, struct agent_action *action)
             signal_shim(shim, SIGUSR2);
         return;
     case ACTION_RECONNECT:
+        if (agent->greeted && !agent->options->ephemeral)
+            log_info("no word from the controller; its runs go on, and it is tried again");
+        agent->greeted = false;
         link_client_reconnect(agent->link, NULL);
         return;
     case ACTION_EXIT:
@@ -500,6 +503,8 @@ static void take_messages(struct agent *agent)
 {
     struct msg msg;
     int rc;
+    if (link_client_reconnected(agent->link))
+        agent_core_reconnected(agent->core, clock_mono_ms());
     while ((rc = link_client_receive(agent->link, &msg)) != ERR_AGAIN) {
         if (rc == ERR_VERSION) {
             msg = (struct msg){.type = MSG_ERROR, .error = {.code = ERR_VERSION, .text = xstrdup("")}};
@@ -586,9 +591,9 @@ static void watch_connection(struct agent *agent)
     uint64_t now = clock_mono_ms();
     if (connected || agent->connected_ms == 0)
         agent->connected_ms = now;
-    if (connected && !agent->connected)
-        log_debug("connected");
-    agent->connected = connected;
+    if (connected && !agent->greeted && !agent->options->ephemeral)
+        log_info("agent %s is connected and takes runs", agent->options->name);
+    agent->greeted = agent->greeted || connected;
     if (agent->options->ephemeral && now - agent->connected_ms >= EPHEMERAL_MS && agent_core_running(agent->core) == 0)
         agent_core_detach(agent->core, now);
 }

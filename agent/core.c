@@ -447,6 +447,15 @@ void agent_core_message(struct agent_core *core, uint64_t now_ms, const struct m
 
 // ---- What the shell tells
 
+// A restarted controller does not know the session: ask at once instead of finding out by the next beat. Whoever else connected anew loses
+// nothing by a hello.
+void agent_core_reconnected(struct agent_core *core, uint64_t now_ms)
+{
+    core->now_ms = now_ms;
+    if (core->session != 0)
+        drop_session(core, 0);
+}
+
 static void end_for_leaving(struct agent_core *core, struct run *run)
 {
     uint64_t grace = run->launch.launch.count ? run->launch.launch.items[0].grace_ms : FOUND_GRACE_MS;

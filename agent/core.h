@@ -60,6 +60,7 @@ void agent_core_found(struct agent_core *core, uint64_t attempt, bool running, c
 
 // Events. Each may queue actions; take them with agent_core_next until it says false.
 void agent_core_message(struct agent_core *core, uint64_t now_ms, const struct msg *msg);
+void agent_core_reconnected(struct agent_core *core, uint64_t now_ms); // the link has another connection than before
 void agent_core_start_done(struct agent_core *core, uint64_t now_ms, uint64_t attempt, int64_t pid, int64_t wall_ms,
                            const struct err *failure); // failure NULL: the shim started
 void agent_core_exited(struct agent_core *core, uint64_t now_ms, const struct msg_exited *exited);

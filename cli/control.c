@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/report.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -190,8 +191,9 @@ int command_submit(const struct command_line *line)
         return context_fail(line, &err);
     str_add(&body, "{\"spec\":");
     json_write_string(&body, spec->text, spec->text_len);
-    if (line_text(line, "name"))
-        add_text(&body, "name", line_text(line, "name"));
+    char *name = report_sweep_name(line_text(line, "name"), spec, path);
+    add_text(&body, "name", name);
+    free(name);
     str_addf(&body, ",\"continue\":%s", line_has(line, "continue") ? "true" : "false");
     spec_free(spec);
     return ask(line, "submit", &body, say_submitted);

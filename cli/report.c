@@ -13,6 +13,18 @@
 
 #define COLUMNS_MAX 12 // parameters shown beside number and value
 
+char *report_sweep_name(const char *given, const struct spec *spec, const char *path)
+{
+    if (given || (spec->name && *spec->name))
+        return xstrdup(given ? given : spec->name);
+    const char *base = strrchr(path, '/');
+    char *name = xstrdup(base ? base + 1 : path);
+    char *dot = strrchr(name, '.');
+    if (dot && dot != name)
+        *dot = '\0';
+    return name;
+}
+
 struct spec *report_spec(const struct sweep_row *row)
 {
     struct problems problems = {0};

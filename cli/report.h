@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+// What a sweep is called: the name given, else the spec's, else the file's without directory and extension. The caller frees.
+char *report_sweep_name(const char *given, const struct spec *spec, const char *path);
+
 // The spec stored with a sweep; NULL when this version cannot read it.
 struct spec *report_spec(const struct sweep_row *row);
 

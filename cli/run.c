@@ -147,25 +147,11 @@ static int load_spec(struct runner *runner, struct spec **ret, struct err *err)
     return rc;
 }
 
-// The sweep's name: --name, the spec's, else the file's without directory and extension.
-static char *sweep_name(const struct runner *runner, const struct spec *spec)
-{
-    const char *given = line_text(runner->line, "name");
-    if (given || (spec->name && *spec->name))
-        return xstrdup(given ? given : spec->name);
-    const char *base = strrchr(runner->spec_path, '/');
-    char *name = xstrdup(base ? base + 1 : runner->spec_path);
-    char *dot = strrchr(name, '.');
-    if (dot && dot != name)
-        *dot = '\0';
-    return name;
-}
-
 static int submit(struct runner *runner, const struct spec *spec, struct err *err)
 {
     struct str body = STR_INIT, reply = STR_INIT;
     struct json_object *json = NULL;
-    char *name = sweep_name(runner, spec);
+    char *name = report_sweep_name(line_text(runner->line, "name"), spec, runner->spec_path);
     str_add(&body, "{\"spec\":");
     json_write_string(&body, spec->text, spec->text_len);
     str_add(&body, ",\"name\":");

@@ -272,6 +272,8 @@ static int op_key_revoke(struct controller *controller, const struct json_object
     int rc = controller_admit(controller, key, "", known->role == PEER_JOIN ? "join" : "agent", true,
                               err);
     if (rc == 0)
+        core_expel(controller->core, controller_now(), key);
+    if (rc == 0)
         str_add(reply, "{\"revoked\":true}");
     return rc;
 }

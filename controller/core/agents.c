@@ -359,3 +359,19 @@ void agent_check_leases(struct core *core, struct now now)
         set_peer(core, agent, 0);
     }
 }
+
+void core_expel(struct core *core, struct now now, const char *public_key)
+{
+    struct agent *agent, *tmp;
+    HASH_ITER (hh, core->agents, agent, tmp) {
+        if (!*public_key || strcmp(agent->row.public_key, public_key) != 0)
+            continue;
+        core_event(core, now, NULL, NULL, NULL, agent, "revoked",
+                   batch_stringf(core->batch, "the key of agent %s was revoked", agent->row.name));
+        lose_all(core, now, agent, batch_stringf(core->batch, "the key of its agent %s was revoked", agent->row.name));
+        agent->row.gone = true;
+        agent->lease_until_ms = 0;
+        agent_store(core, now, agent);
+        set_peer(core, agent, 0);
+    }
+}

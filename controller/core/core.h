@@ -40,7 +40,7 @@ struct core_options {
 
 #define CORE_LEASE_MS 300000     // an agent that is silent for so long has lost its attempts
 #define CORE_BEAT_MS 10000       // agents beat so often (lease / 30)
-#define CORE_PREFETCH_MS 1000    // runs shorter than this are sent ahead of a free slot
+#define CORE_PREFETCH_MS 100     // runs shorter than this are sent ahead of a free slot; for longer ones a round trip is nothing
 #define CORE_PREFETCH_MAX 64     // attempts queued at an agent beyond its slots
 #define CORE_START_FAILURES_MAX 3 // start failures in a row, before any success, that pause a sweep
 #define METRIC_LINE_MAX 65536    // bytes of one line of metrics
@@ -92,6 +92,9 @@ void core_suggested(struct core *core, struct now now, uint64_t sweep,
 // spec is taken over on success. ERR_NOT_FOUND; ERR_STATE when nothing is left to do (the spec is not taken then) or it was cancelled. Emits CHANGE_SWEEP_SPEC.
 // The space, the strategy and its settings of the first reading stay where they are: the strategy borrows them.
 int core_respec(struct core *core, struct now now, uint64_t sweep, struct spec **spec);
+
+// The key's holder is not let in any more: what its agents have open is lost now instead of when their leases run out.
+void core_expel(struct core *core, struct now now, const char *public_key);
 
 // Give nothing of this sweep out until core_respec or VERB_RESUME; its stored state does not change. (`trawl run SPEC` works on its
 // own sweep, not on others that lie unfinished in the data directory.)

@@ -98,6 +98,10 @@ int link_client_fd(const struct link_client *client);
 int link_client_receive(struct link_client *client, struct msg *ret); // ERR_AGAIN, ERR_VERSION, ERR_PROTOCOL
 int link_client_send(struct link_client *client, const struct msg *msg); // ERR_AGAIN
 
+// True once after each new connection but the first: whoever was connected before may be another now (a restarted controller does
+// not know the session), so say hello.
+bool link_client_reconnected(struct link_client *client);
+
 // Close the socket and connect anew: the cure for a connection that ZeroMQ gave up silently.
 int link_client_reconnect(struct link_client *client, struct err *err);
 

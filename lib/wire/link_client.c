@@ -4,11 +4,15 @@
 #include "wire/link_impl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct link_client {
     void *context, *socket;
+    void *monitor;        // tells of connections
+    unsigned connections; // since the socket was opened
+    bool reconnected;
     char *endpoint, *server_key;
     struct keypair keys;
     bool curve;
@@ -19,6 +23,11 @@ struct link_client {
 static void close_socket(struct link_client *client)
 {
     link_waker_release(&client->waker);
+    if (client->monitor) {
+        zmq_socket_monitor(client->socket, NULL, 0);
+        zmq_close(client->monitor);
+    }
+    client->monitor = NULL;
     if (client->socket) {
         int linger = 200;
         zmq_setsockopt(client->socket, ZMQ_LINGER, &linger, sizeof linger);
@@ -27,12 +36,47 @@ static void close_socket(struct link_client *client)
     client->socket = NULL;
 }
 
+static int open_monitor(struct link_client *client, struct err *err)
+{
+    static unsigned number;
+    char endpoint[64];
+    int linger = 0;
+    snprintf(endpoint, sizeof endpoint, "inproc://link-monitor-%u", number++);
+    if (zmq_socket_monitor(client->socket, endpoint, ZMQ_EVENT_HANDSHAKE_SUCCEEDED) == 0)
+        client->monitor = zmq_socket(client->context, ZMQ_PAIR);
+    if (!client->monitor || zmq_setsockopt(client->monitor, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
+        zmq_connect(client->monitor, endpoint) != 0)
+        return err_set(err, ERR_IO, "cannot watch the connection: %s", zmq_strerror(errno));
+    client->connections = 0;
+    return 0;
+}
+
+static void take_events(struct link_client *client)
+{
+    zmq_msg_t frames[2];
+    int count;
+    while ((count = link_receive_frames(client->monitor, frames, 2)) != 0) {
+        client->reconnected = client->connections > 0;
+        client->connections++;
+        for (int i = 0; i < count; i++)
+            zmq_msg_close(&frames[i]);
+    }
+}
+
+bool link_client_reconnected(struct link_client *client)
+{
+    take_events(client);
+    bool reconnected = client->reconnected;
+    client->reconnected = false;
+    return reconnected;
+}
+
 static int open_socket(struct link_client *client, struct err *err)
 {
     client->socket = zmq_socket(client->context, ZMQ_DEALER);
     if (!client->socket)
         return err_set(err, ERR_IO, "cannot make a socket: %s", zmq_strerror(errno));
-    int reconnect = 100, reconnect_max = 5000, timeout = 10000;
+    int reconnect = 100, reconnect_max = 1000, timeout = 10000;
     link_common_options(client->socket);
     zmq_setsockopt(client->socket, ZMQ_RECONNECT_IVL, &reconnect, sizeof reconnect);
     zmq_setsockopt(client->socket, ZMQ_RECONNECT_IVL_MAX, &reconnect_max, sizeof reconnect_max);
@@ -42,9 +86,13 @@ static int open_socket(struct link_client *client, struct err *err)
         zmq_setsockopt(client->socket, ZMQ_CURVE_PUBLICKEY, client->keys.public_key, KEY_Z85_MAX);
         zmq_setsockopt(client->socket, ZMQ_CURVE_SECRETKEY, client->keys.secret_key, KEY_Z85_MAX);
     }
+    int rc = open_monitor(client, err);
+    if (rc != 0)
+        return rc;
     if (zmq_connect(client->socket, client->endpoint) != 0)
         return err_set(err, ERR_INVALID, "cannot connect to %s: %s", client->endpoint, zmq_strerror(errno));
-    return link_waker_init(&client->waker, &client->socket, 1, err);
+    void *const sockets[] = {client->socket, client->monitor};
+    return link_waker_init(&client->waker, sockets, 2, err);
 }
 
 int link_client_new(const struct link_client_options *options, struct link_client **ret, struct err *err)
@@ -90,8 +138,10 @@ int link_client_receive(struct link_client *client, struct msg *ret)
     zmq_msg_t frames[3];
     int count = link_receive_frames(client->socket, frames, 3);
     if (count == 0) {
+        take_events(client);
         link_waker_clear(&client->waker);
         link_waker_look(&client->waker, client->socket);
+        link_waker_look(&client->waker, client->monitor);
         return ERR_AGAIN;
     }
     if (count < 2) {
