@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 struct agent_options {
-    const char *join;        // join string, NULL: the controller of `data_dir` on this machine
-    const char *data_dir;    // local: where the controller's socket is
+    const char *join;        // join string; NULL: the controller that `dir` joined before, or of `data_dir` on this machine
+    const char *data_dir;    // local: where the controller's socket is; NULL: not local
     const char *dir;         // the agent's own directory: identity, lock, spool
     const char *name;
     const char *working_dir; // absolute: where runs start

@@ -77,7 +77,7 @@ static int start_server(struct launcher *launcher, struct err *err)
     return err_set(err, ERR_IO, "cannot start %s: %s", launcher->program, strerror(rc));
 }
 
-// The pid and the descriptor that the server answers with; -1 when it is gone.
+// The pid and the descriptor that the server answers with; -1 when it could not fork, 0 when it is gone.
 static pid_t receive(int fd, int *ret_fd)
 {
     pid_t pid = -1;
@@ -93,7 +93,7 @@ static pid_t receive(int fd, int *ret_fd)
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n != sizeof pid)
-        return -1;
+        return 0;
     const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_type == SCM_RIGHTS)
         memcpy(ret_fd, CMSG_DATA((struct cmsghdr *)header), sizeof *ret_fd);
@@ -115,13 +115,15 @@ int launcher_start(struct launcher *launcher, const char *directory, pid_t *ret_
             continue;
         }
         pid_t pid = receive(launcher->fd, &pid_fd);
-        if (pid > 0 && pid_fd >= 0) {
+        if (pid > 0) {
             *ret_pid = pid;
             *ret_fd = pid_fd;
             return 0;
         }
-        stop_server(launcher); // whether it forked before it died shows in the run directory
-        break;
+        if (pid < 0)
+            break;
+        stop_server(launcher);
+        return err_set(err, ERR_STATE, "the server that starts shims was killed");
     }
     return err_set(err, ERR_IO, "cannot start a shim: out of processes or memory?");
 }

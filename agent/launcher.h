@@ -11,5 +11,6 @@ struct launcher;
 struct launcher *launcher_new(const char *program);
 void launcher_free(struct launcher *launcher); // the server ends, its shims go on
 
-// Start a shim for a run directory. It is not our child: *ret_fd, a pidfd that the caller owns, tells its end.
+// Start a shim for a run directory. It is not our child: *ret_fd, a pidfd that the caller owns, tells its end (-1 when no descriptor is
+// left for it). ERR_IO: none was started. ERR_STATE: the server died meanwhile, and only the run directory tells whether one was.
 int launcher_start(struct launcher *launcher, const char *directory, pid_t *ret_pid, int *ret_fd, struct err *err);

@@ -133,6 +133,15 @@ static char *find_data(const char *given)
     }
 }
 
+// A directory that joined a controller needs no join string again.
+static bool has_joined(const char *dir)
+{
+    char *file = xasprintf("%s/controller", dir ? dir : "");
+    bool found = dir && access(file, F_OK) == 0;
+    free(file);
+    return found;
+}
+
 // Where a joined agent lives: one directory a controller and name.
 static char *remote_dir(const char *join, const char *name)
 {
@@ -152,8 +161,9 @@ static int run(struct arguments *args, const char *join)
         fprintf(stderr, "trawl: cannot use the working directory %s: %s\n", args->working_dir ? args->working_dir : ".", strerror(errno));
         return 1;
     }
-    char *data = join ? NULL : find_data(args->data);
-    if (!join && !data) {
+    bool joined_before = !join && !args->data && has_joined(args->dir);
+    char *data = join || joined_before ? NULL : find_data(args->data);
+    if (!join && !joined_before && !data) {
         fputs("trawl: no .trawl here or above: give the join string that the controller printed, or --data DIR\n", stderr);
         return 3;
     }

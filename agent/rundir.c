@@ -372,11 +372,18 @@ int rundir_list(int spool_fd, uint64_t **ret, size_t *ret_count, struct err *err
     return 0;
 }
 
-int rundir_mark_lost(int spool_fd, uint64_t attempt, const char *message, struct err *err)
+int rundir_lengths(int spool_fd, uint64_t attempt, uint64_t ret_lengths[STREAM_COUNT], struct err *err)
 {
     int dir_fd = open_dir(spool_fd, attempt);
     if (dir_fd < 0)
         return err_set_errno(err, "cannot open the run directory %llu", (unsigned long long)attempt);
+    look_lengths(dir_fd, ret_lengths);
+    close(dir_fd);
+    return 0;
+}
+
+static int write_lost(int dir_fd, const char *message, struct err *err)
+{
     uint64_t lengths[STREAM_COUNT];
     struct str text = STR_INIT;
     struct stat st;
@@ -390,6 +397,22 @@ int rundir_mark_lost(int spool_fd, uint64_t attempt, const char *message, struct
     str_add(&text, "}}\n");
     int rc = file_replace_at(dir_fd, "exit.json", str_get(&text), text.len, 0600, false, err);
     str_release(&text);
+    return rc;
+}
+
+int rundir_mark_lost(int spool_fd, uint64_t attempt, const char *message, struct err *err)
+{
+    int dir_fd = open_dir(spool_fd, attempt), rc = 0;
+    if (dir_fd < 0)
+        return err_set_errno(err, "cannot open the run directory %llu", (unsigned long long)attempt);
+    int lock_fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock_fd < 0)
+        rc = err_set_errno(err, "cannot open the lock of run %llu", (unsigned long long)attempt);
+    else if (flock(lock_fd, LOCK_EX | LOCK_NB) != 0)
+        rc = err_set(err, ERR_BUSY, "the shim of run %llu lives", (unsigned long long)attempt);
+    else
+        rc = write_lost(dir_fd, message, err);
+    fd_close(&lock_fd);
     close(dir_fd);
     return rc;
 }

@@ -47,7 +47,11 @@ void rundir_exit_release(struct msg_exited *exited);
 // All attempts in the spool, ascending. The caller frees *ret.
 int rundir_list(int spool_fd, uint64_t **ret, size_t *ret_count, struct err *err);
 
-// Write exit.json for an attempt whose shim died (class lost), after its leftover processes were ended.
+// Bytes of each stream now: what rundir_look says of them, for a call that is made often.
+int rundir_lengths(int spool_fd, uint64_t attempt, uint64_t ret_lengths[STREAM_COUNT], struct err *err);
+
+// Write exit.json for an attempt whose shim died (class lost), after its leftover processes were ended. It is written under the shim's
+// lock: a shim that comes late finds it and starts nothing. ERR_BUSY when a shim holds the lock.
 int rundir_mark_lost(int spool_fd, uint64_t attempt, const char *message, struct err *err);
 
 // End every process whose environment has TRAWL_ATTEMPT=<attempt> and TRAWL_AGENT=<agent uid>: SIGKILL to a fixed point.

@@ -27,6 +27,8 @@
 #define MESSAGE_MAX 1024
 #define MEMORY_CHECK_MS 500
 #define DRAIN_AFTER_END_MS 1000 // output of a run that is over is awaited
+#define LOCK_TRIES 500
+#define LOCK_PAUSE_MS 2
 
 struct shim {
     int dir_fd, lock_fd, signal_fd;
@@ -106,11 +108,16 @@ static int load_launch(struct shim *shim)
     return data ? launch_parse(data, len, &shim->launch) : -1;
 }
 
-// The lock is proof of life; its text names who lives.
+// The lock is proof of life; its text names who lives. The agent holds it for moments, to see whether anybody lives here.
 static int take_lock(struct shim *shim)
 {
     shim->lock_fd = openat(shim->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return shim->lock_fd >= 0 && flock(shim->lock_fd, LOCK_EX | LOCK_NB) == 0 ? 0 : -1;
+    for (int i = 0; i < LOCK_TRIES && shim->lock_fd >= 0; i++) {
+        if (flock(shim->lock_fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+    return -1;
 }
 
 static void write_lock(const struct shim *shim)
