@@ -1,0 +1,76 @@
+"""The Python client: inside a run, outside of one, and the lines it writes."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import SOURCE, Case, main
+
+CLIENT = SOURCE / "clients" / "python"
+
+
+class Client(Case):
+    def script(self, text, **env):
+        path = self.write("script.py", text)
+        result = subprocess.run([sys.executable, path], cwd=self.dir, env=dict(self.env, PYTHONPATH=str(CLIENT), **env), capture_output=True,
+                                text=True, timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def lines(self, text, config=None):
+        run = self.dir / "run"
+        run.mkdir(exist_ok=True)
+        (run / "config.json").write_text(json.dumps(config or {"lr": 0.1, "model": {"depth": 3}}))
+        out = self.script(text, TRAWL_RUN_DIR=str(run), TRAWL_CONFIG=str(run / "config.json"), TRAWL_METRICS=str(run / "metrics.jsonl"),
+                          TRAWL_TRIAL="7", TRAWL_ATTEMPT="9", TRAWL_SEED="11", TRAWL_SWEEP="abc")
+        path = run / "metrics.jsonl"
+        return out, [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def test_config_has_attributes_and_the_sweep_wins_over_defaults(self):
+        out, _ = self.lines("import trawl\nrun = trawl.init({'lr': 5, 'own': 1})\n"
+                            "print(run.config.lr, run.config['own'], run.config.model.depth, run.trial, run.attempt, run.seed, run.sweep, run.managed)\n")
+        self.assertEqual(out.split(), ["0.1", "1", "3", "7", "9", "11", "abc", "True"])
+
+    def test_log_counts_steps_and_keeps_what_is_not_committed(self):
+        _, lines = self.lines("import trawl\nrun = trawl.init()\nrun.log({'a': 1})\nrun.log({'a': 2})\nrun.log({'b': 3}, commit=False)\n"
+                              "run.log({'a': 4}, step=10)\nrun.log({'a': 5})\nrun.log({'c': 6}, commit=False)\nrun.finish()\n")
+        self.assertEqual([(line["step"], line.get("a"), line.get("b"), line.get("c")) for line in lines],
+                         [(0, 1, None, None), (1, 2, None, None), (10, 4, 3, None), (11, 5, None, None), (12, None, None, 6)])
+
+    def test_values_of_other_libraries_and_what_is_not_finite_arrive(self):
+        _, lines = self.lines("import trawl\nclass Scalar:\n    def item(self): return 0.5\n"
+                              "run = trawl.init()\nrun.log({'s': Scalar(), 'nan': float('nan'), 'inf': float('inf'), 'deep': {'er': [1, Scalar()]}, 'b': True})\n"
+                              "run.summary['best'] = Scalar()\nrun.summary.update(note='text')\n")
+        self.assertEqual((lines[0]["s"], lines[0]["inf"], lines[0]["deep"], lines[0]["b"]), (0.5, math.inf, {"er": [1, 0.5]}, True))
+        self.assertTrue(math.isnan(lines[0]["nan"]))
+        self.assertEqual(lines[1:], [{"summary": {"best": 0.5}}, {"summary": {"note": "text"}}])
+
+    def test_should_stop_once_the_agent_says_so(self):
+        out, _ = self.lines("import trawl, os\nrun = trawl.init()\nprint(run.should_stop())\nopen(os.path.join(run.directory, 'stop'), 'w').close()\nprint(run.should_stop())\n")
+        self.assertEqual(out.split(), ["False", "True"])
+
+    def test_works_without_an_agent(self):
+        out = self.script("import trawl\nwith trawl.init({'lr': 0.2}) as run:\n    run.log({'loss': 1})\n    print(run.directory, run.config.lr, run.managed)\n")
+        directory, rate, managed = out.split()
+        self.assertEqual((rate, managed), ("0.2", "False"))
+        self.assertEqual(json.loads((self.dir / directory / "metrics.jsonl").read_text())["loss"], 1)
+        self.assertEqual(json.loads((self.dir / directory / "config.json").read_text()), {"lr": 0.2})
+
+    def test_a_second_init_gives_the_same_run_and_finish_may_come_twice(self):
+        out, lines = self.lines("import trawl\na = trawl.init()\nb = trawl.init()\nprint(a is b)\ntrawl.log({'x': 1})\na.finish()\na.finish()\n")
+        self.assertEqual((out.strip(), len(lines)), ("True", 1))
+
+    def test_a_lost_directory_does_not_end_a_training(self):
+        out = self.script("import trawl\nrun = trawl.init()\nrun.log({'x': 1})\nprint('went on')\n", TRAWL_RUN_DIR="/proc/nowhere", TRAWL_METRICS="/proc/nowhere/m")
+        self.assertEqual(out.strip(), "went on")
+
+    def test_missing_parameter_says_what_there_is(self):
+        out, _ = self.lines("import trawl\nrun = trawl.init()\ntry:\n    run.config.nothing\nexcept AttributeError as e:\n    print(e)\n")
+        self.assertIn("lr, model", out)
+
+
+if __name__ == "__main__":
+    main()
