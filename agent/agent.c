@@ -175,6 +175,8 @@ static void take_messages(struct agent *agent)
 {
     struct msg msg;
     int rc;
+    if (link_client_reconnected(agent->link))
+        agent_core_reconnected(agent->core, clock_mono_ms());
     while ((rc = link_client_receive(agent->link, &msg)) != ERR_AGAIN) {
         if (rc == ERR_VERSION) {
             msg = (struct msg){.type = MSG_ERROR, .error = {.code = ERR_VERSION, .text = xstrdup("")}};
