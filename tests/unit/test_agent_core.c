@@ -292,6 +292,20 @@ static void test_agent_core_opens_a_new_connection_when_the_controller_is_silent
     fixture_release(&fix);
 }
 
+static void test_agent_core_says_hello_at_once_when_its_connection_is_new(void **state)
+{
+    (void)state;
+    struct fixture fix;
+    bring_to(&fix, QUEUED);
+    agent_core_reconnected(fix.core, fix.now);
+    assert_false(agent_core_connected(fix.core));
+    assert_string_equal(turn(&fix, 0), "H");
+    assert_int_equal(fix.held_count, 2);
+    agent_core_reconnected(fix.core, fix.now); // while the welcome is awaited: the backoff decides
+    assert_string_equal(turn(&fix, 0), "");
+    fixture_release(&fix);
+}
+
 static void test_agent_core_beats_when_a_thirtieth_of_the_lease_is_over(void **state)
 {
     (void)state;
@@ -669,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_agent_core_refuses_still_when_a_copy_of_the_welcome_comes_late),
         cmocka_unit_test(test_agent_core_refuses_old_attempts_when_it_has_buried_more_than_it_remembers),
         cmocka_unit_test(test_agent_core_opens_a_new_connection_when_the_controller_is_silent),
+        cmocka_unit_test(test_agent_core_says_hello_at_once_when_its_connection_is_new),
         cmocka_unit_test(test_agent_core_beats_when_a_thirtieth_of_the_lease_is_over),
         cmocka_unit_test(test_agent_core_gives_up_when_the_versions_differ),
         cmocka_unit_test(test_agent_core_goes_on_when_the_controller_reports_another_error),
