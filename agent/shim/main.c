@@ -128,16 +128,34 @@ static void write_lock(const struct shim *shim)
     (void)n; // without it the run is found by its environment
 }
 
+// The length of the UTF-8 sequence at `text`, 0 when it is none: the controller's reader takes no other bytes.
+static size_t utf8_len(const unsigned char *text)
+{
+    size_t len = *text >= 0xC2 && *text <= 0xDF ? 2 : (*text & 0xF0) == 0xE0 ? 3 : *text >= 0xF0 && *text <= 0xF4 ? 4 : 0;
+    for (size_t i = 1; i < len; i++)
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+    // Overlong forms, surrogates, beyond U+10FFFF.
+    if ((*text == 0xE0 && text[1] < 0xA0) || (*text == 0xED && text[1] > 0x9F) || (*text == 0xF0 && text[1] < 0x90) ||
+        (*text == 0xF4 && text[1] > 0x8F))
+        return 0;
+    return len;
+}
+
 static void json_string(FILE *out, const char *text)
 {
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
+        size_t len = c >= 0x80 ? utf8_len((const unsigned char *)text) : 1;
         if (c == '"' || c == '\\')
             fprintf(out, "\\%c", c);
-        else if (c < 0x20 || c >= 0x7f)
-            fprintf(out, c >= 0x80 ? "?" : "\\u%04x", c);
+        else if (c < 0x20 || c == 0x7f)
+            fprintf(out, "\\u%04x", c);
+        else if (len == 0)
+            fputc('?', out);
         else
-            fputc(c, out);
+            fwrite(text, 1, len, out);
+        text += len > 1 ? len - 1 : 0;
     }
 }
 
@@ -158,7 +176,7 @@ static void sync_file(int dir_fd, const char *name)
 
 static void write_exit(struct shim *shim, const char *class_word, int code, int signal_number, bool sync)
 {
-    char text[4096];
+    char text[MESSAGE_MAX * 6 + 1024]; // a character takes up to six
     FILE *out = fmemopen(text, sizeof text, "w");
     if (!out)
         return;
@@ -208,6 +226,7 @@ static void end_run(struct shim *shim, const char *class_word, uint64_t grace_ms
         shim->kill_at_ms = at;
 }
 
+// A later word replaces an earlier one: who cancels a run that is being stopped means it.
 static const char *read_stop(struct shim *shim)
 {
     read_small(shim->dir_fd, "stop", shim->stop_word, sizeof shim->stop_word);
@@ -269,7 +288,8 @@ static void check_deadlines(struct shim *shim, uint64_t now)
 {
     check_memory(shim, now);
     if (!shim->class_word && shim->launch.timeout_ms && now >= shim->start_ms + shim->launch.timeout_ms) {
-        say(shim, "ran longer than its timeout of %llu s", (unsigned long long)(shim->launch.timeout_ms / 1000));
+        uint64_t ms = shim->launch.timeout_ms;
+        say(shim, "ran longer than its timeout of %llu %s", (unsigned long long)(ms % 1000 ? ms : ms / 1000), ms % 1000 ? "ms" : "s");
         end_run(shim, "timeout", shim->launch.grace_ms);
     }
     if (shim->lease_end_ms && now >= shim->lease_end_ms) {

@@ -71,17 +71,26 @@ static size_t number_text(const char *text, size_t len, char out[static NUMBER_M
 static size_t add_member(char *out, size_t at, size_t size, const char *name, const char *line, const PCRE2_SIZE *span)
 {
     char number[NUMBER_MAX];
+    size_t start = at;
     if (span[0] == PCRE2_UNSET || number_text(line + span[0], span[1] - span[0], number) == 0)
-        return at;
-    int n = snprintf(out + at, size - at, "%s\"", at > 1 ? "," : "");
-    at += (size_t)n;
-    for (; *name && at + 8 < size; name++) {
-        if (*name == '"' || *name == '\\')
+        return start;
+    // A member is whole or left out; 6 bytes are the longest escape, 4 what stands around a name and a number.
+    if (start + strlen(name) * 6 + strlen(number) + 4 >= size)
+        return start;
+    if (start > 1)
+        out[at++] = ',';
+    out[at++] = '"';
+    for (; *name; name++) {
+        unsigned char c = (unsigned char)*name;
+        if (c < 0x20) {
+            at += (size_t)snprintf(out + at, size - at, "\\u%04x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
             out[at++] = '\\';
         out[at++] = *name;
     }
-    n = snprintf(out + at, size - at, "\":%s", number);
-    return at + (size_t)n < size ? at + (size_t)n : at;
+    return at + (size_t)snprintf(out + at, size - at, "\":%s", number);
 }
 
 static void match_line(struct pattern *pattern)
