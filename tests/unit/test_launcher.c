@@ -1,5 +1,6 @@
 // Shims through their server: each answered with a pidfd, also when the server was killed.
 
+#define _GNU_SOURCE // pidfd_open
 #include "shim_fixture.h"
 
 #include "agent/launcher.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static pid_t start_through(struct launcher *launcher, struct place *place, uint64_t attempt, int *ret_fd)
@@ -82,7 +84,11 @@ static void test_launcher_starts_a_new_server_when_the_old_one_was_killed(void *
     make_run(place, ATTEMPT + 1, &(struct how){.script = "echo up > $FIFO; read go < $HOLD; exit 0"});
     pid_t shim = start_through(launcher, place, ATTEMPT + 1, &first);
     read_word(place, word, sizeof word);
-    assert_int_equal(kill(parent_of(shim), SIGKILL), 0);
+    pid_t server = parent_of(shim);
+    int server_fd = (int)syscall(SYS_pidfd_open, server, 0);
+    assert_int_equal(kill(server, SIGKILL), 0);
+    assert_true(ends_within(server_fd, DEADLINE_MS));
+    close(server_fd);
     make_run(place, ATTEMPT, &(struct how){.script = "exit 0"});
     start_through(launcher, place, ATTEMPT, &second);
     assert_true(ends_within(second, DEADLINE_MS));
