@@ -10,9 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #define GPUS_MAX 256
 #define NVML_TEXT 96
+#define SMI_TIMEOUT_S 30   // a broken driver makes it hang
+#define SMI_NO_DEVICE 6    // exit codes of nvidia-smi
+#define SMI_NO_DRIVER 9
+#define SMI_TIMED_OUT 124  // of timeout
+#define SHELL_NOT_EXECUTABLE 126
+#define SHELL_NOT_FOUND 127
 
 // The few of NVML's functions that are needed; the library's own header is not, its calls are stable.
 typedef void *nvml_device;
@@ -88,7 +95,9 @@ static bool by_nvml(const char *path, struct msg_gpu **ret, size_t *ret_count)
         gpu_release(gpus, count);
         return false;
     }
-    *ret = gpus;
+    if (count == 0)
+        gpu_release(gpus, 0);
+    *ret = count ? gpus : NULL;
     *ret_count = count;
     return true;
 }
@@ -103,37 +112,59 @@ static char *trimmed(char *text)
     return text;
 }
 
-// One line of "uuid, name, memory in MiB".
+// One line of "uuid, name, memory in MiB". Machines whose GPU shares the host's memory give [N/A] for it.
 static int parse_smi(char *line, struct msg_gpu *ret, struct err *err)
 {
     char *name = strchr(line, ','), *memory = name ? strchr(name + 1, ',') : NULL;
-    uint64_t mib;
-    if (!memory || !num_parse_u64(trimmed(memory + 1), &mib))
+    uint64_t mib = 0;
+    if (!memory || !*trimmed(memory + 1) || (!num_parse_u64(trimmed(memory + 1), &mib) && strcmp(trimmed(memory + 1), "[N/A]") != 0))
         return err_set(err, ERR_PROTOCOL, "nvidia-smi said '%.100s', which is no GPU; use --gpus none to go without", trimmed(line));
     *name = *memory = '\0';
     *ret = (struct msg_gpu){.id = xstrdup(trimmed(line)), .name = xstrdup(trimmed(name + 1)), .memory_bytes = mib << 20};
     return 0;
 }
 
+// What nvidia-smi's exit code says when it listed nothing: that there is no GPU, or that something is wrong with one.
+static int judge_smi(int status, const char *said, struct err *err)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    switch (code) {
+    case 0:
+    case SMI_NO_DEVICE:
+    case SMI_NO_DRIVER:
+    case SHELL_NOT_FOUND:
+    case SHELL_NOT_EXECUTABLE:
+        return 0;
+    case SMI_TIMED_OUT:
+        return err_set(err, ERR_TIMEOUT, "nvidia-smi did not answer within %d s; use --gpus none to go without", SMI_TIMEOUT_S);
+    default:
+        return err_set(err, ERR_IO, "nvidia-smi failed (exit code %d): %.200s; use --gpus none to go without", code,
+                       *said ? said : "it said nothing");
+    }
+}
+
 static int by_smi(const char *smi, struct msg_gpu **ret, size_t *ret_count, struct err *err)
 {
-    char *command = xasprintf("'%s' --query-gpu=uuid,name,memory.total --format=csv,noheader,nounits 2>/dev/null",
-                              smi ? smi : "nvidia-smi");
+    char *command = xasprintf("timeout %d '%s' --query-gpu=uuid,name,memory.total --format=csv,noheader,nounits 2>/dev/null",
+                              SMI_TIMEOUT_S, smi ? smi : "nvidia-smi");
     FILE *pipe = popen(command, "re");
     struct msg_gpu *gpus = xcalloc(GPUS_MAX, sizeof *gpus);
     size_t count = 0;
-    char line[512];
+    char line[512], said[512] = "";
     int rc = 0;
     free(command);
     while (pipe && rc == 0 && count < GPUS_MAX && fgets(line, sizeof line, pipe)) {
+        if (!*said)
+            snprintf(said, sizeof said, "%s", trimmed(line));
         if (!strchr(line, ','))
-            continue; // "No devices were found"
+            continue; // "No devices were found", or why it fails
         rc = parse_smi(line, &gpus[count], err);
         count += rc == 0;
     }
-    if (pipe)
-        pclose(pipe);
-    if (rc != 0) {
+    int status = pipe ? pclose(pipe) : 0;
+    if (rc == 0 && count == 0)
+        rc = judge_smi(status, said, err);
+    if (rc != 0 || count == 0) {
         gpu_release(gpus, count);
         return rc;
     }
@@ -142,47 +173,55 @@ static int by_smi(const char *smi, struct msg_gpu **ret, size_t *ret_count, stru
     return 0;
 }
 
-static bool is_visible(const struct msg_gpu *gpu, size_t index, const char *visible)
+// Whether a word of CUDA_VISIBLE_DEVICES names this GPU: its index, or its UUID or the start of it.
+static bool is_named(const struct msg_gpu *gpu, size_t index, const char *word)
 {
     char number[24];
     snprintf(number, sizeof number, "%zu", index);
-    while (*visible) {
-        size_t len = strcspn(visible, ",");
-        char *word = xstrndup(visible, len), *name = trimmed(word);
-        bool found = strcmp(name, number) == 0 || (strlen(name) >= 8 && str_starts(gpu->id, name));
-        free(word);
-        if (found)
-            return true;
-        visible += len + (visible[len] == ',');
-    }
-    return false;
+    return strcmp(word, number) == 0 || (strlen(word) >= 8 && str_starts(gpu->id, word));
 }
 
-static size_t keep_visible(struct msg_gpu *gpus, size_t count, const char *visible)
+// The GPUs that `visible` names, in its order, each once. As CUDA does, it ends at the first word that names none ("-1"). A slice of
+// a GPU ("MIG-...") is taken at its word: it counts as a GPU of its own.
+static size_t pick_visible(struct msg_gpu *gpus, size_t count, const char *visible, struct msg_gpu *picked)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct msg_gpu gpu = gpus[i];
-        gpus[i] = (struct msg_gpu){0};
-        if (is_visible(&gpu, i, visible)) {
-            gpus[kept++] = gpu;
-        } else {
-            free(gpu.id);
-            free(gpu.name);
+    char *copy = xstrdup(visible), *rest = NULL;
+    for (char *word = strtok_r(copy, ",", &rest); word && kept < GPUS_MAX; word = strtok_r(NULL, ",", &rest)) {
+        char *name = trimmed(word);
+        size_t i = 0;
+        if (str_starts(name, "MIG-")) {
+            picked[kept++] = (struct msg_gpu){.id = xstrdup(name), .name = xstrdup("MIG")};
+            continue;
         }
+        while (i < count && !(gpus[i].id && is_named(&gpus[i], i, name)))
+            i++;
+        if (i == count)
+            break;
+        picked[kept++] = gpus[i];
+        gpus[i] = (struct msg_gpu){0};
     }
+    free(copy);
     return kept;
 }
 
 int gpu_discover(const char *nvml, const char *smi, const char *visible_devices, struct msg_gpu **ret, size_t *ret_count,
                  struct err *err)
 {
+    struct msg_gpu *gpus = NULL;
+    size_t count = 0;
     *ret = NULL;
     *ret_count = 0;
     if (visible_devices && (strcmp(visible_devices, "none") == 0 || !*visible_devices))
         return 0;
-    int rc = by_nvml(nvml, ret, ret_count) ? 0 : by_smi(smi, ret, ret_count, err);
-    if (rc == 0 && visible_devices)
-        *ret_count = keep_visible(*ret, *ret_count, visible_devices);
-    return rc;
+    int rc = by_nvml(nvml, &gpus, &count) ? 0 : by_smi(smi, &gpus, &count, err);
+    if (rc != 0 || count == 0 || !visible_devices) {
+        *ret = gpus;
+        *ret_count = count;
+        return rc;
+    }
+    *ret = xcalloc(GPUS_MAX, sizeof **ret);
+    *ret_count = pick_visible(gpus, count, visible_devices, *ret);
+    gpu_release(gpus, count);
+    return 0;
 }
