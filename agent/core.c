@@ -2,6 +2,7 @@
 
 #include "agent/core_impl.h"
 
+#include "base/mutant.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,7 +175,7 @@ static bool has_tombstone(const struct agent_core *core, uint64_t attempt)
 
 static bool is_buried(const struct agent_core *core, uint64_t attempt)
 {
-    return attempt <= core->tombstone_floor || has_tombstone(core, attempt);
+    return !MUTANT(MUTANT_NO_TOMBSTONES) && (attempt <= core->tombstone_floor || has_tombstone(core, attempt));
 }
 
 // Attempts are given out in ascending order, so the ones that made room are older than what may still come as new; a launch of one that
@@ -329,7 +330,7 @@ static void queue_item(struct agent_core *core, const struct msg_launch *launch,
 
 static void on_launch(struct agent_core *core, const struct msg_launch *launch)
 {
-    if (launch->session != core->session || core->session == 0)
+    if ((launch->session != core->session && !MUTANT(MUTANT_ANY_SESSION)) || core->session == 0)
         return; // its attempts were missing from our hello: they are over
     for (size_t i = 0; i < launch->count; i++) {
         struct msg_launch_item *item = &launch->items[i];
@@ -605,8 +606,22 @@ static void leave(struct agent_core *core)
     core_add_action(core, ACTION_EXIT);
 }
 
+#ifdef TRAWL_MUTANTS
+static void forget_sent(struct agent_core *core)
+{
+    struct run *run, *tmp;
+    HASH_ITER (hh, core->runs, run, tmp)
+        if (run->state == RUN_EXITED && run->exit_sent_ms)
+            forget(core, run);
+}
+#endif
+
 void agent_core_tick(struct agent_core *core, uint64_t now_ms)
 {
+#ifdef TRAWL_MUTANTS
+    if (MUTANT(MUTANT_FORGET_ON_SEND))
+        forget_sent(core);
+#endif
     core->now_ms = now_ms;
     if (core->left)
         return;

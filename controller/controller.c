@@ -183,7 +183,7 @@ int controller_new(const struct controller_options *options, struct controller *
         rc = store_key_each(controller->store, each_key, controller, err);
     if (rc == 0) {
         controller->suggester = suggester_new(false);
-        rc = controller_restore(controller, epoch, options, err);
+        rc = controller_restore_at(controller, epoch, options, controller_now(), err);
     }
     if (rc == 0 && !options->offline)
         rc = open_server(controller, options, err);

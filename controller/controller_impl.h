@@ -56,9 +56,9 @@ struct controller {
 
 struct now controller_now(void);
 
-// restore.c
-int controller_restore(struct controller *controller, uint64_t epoch,
-                       const struct controller_options *given, struct err *err);
+// restore.c: the core and the strategies from the store's rows, as of `now` (the simulator has its own).
+int controller_restore_at(struct controller *controller, uint64_t epoch, const struct controller_options *given,
+                          struct now now, struct err *err);
 
 // requests.c
 void controller_handle_request(struct controller *controller, const struct peer *peer,

@@ -1,6 +1,5 @@
 // From the store's rows back to a living core: what a controller does before its first turn.
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -178,14 +177,13 @@ static int restore_rows(struct walk *walk)
     return rc == 0 ? restore_histories(walk) : rc;
 }
 
-int controller_restore(struct controller *controller, uint64_t epoch,
-                       const struct controller_options *given, struct err *err)
+int controller_restore_at(struct controller *controller, uint64_t epoch, const struct controller_options *given,
+                          struct now now, struct err *err)
 {
     struct store_counters counters;
     int rc = store_counters(controller->store, &counters, err);
     if (rc != 0)
         return rc;
-    struct now now = controller_now();
     struct core_options options = {
         .epoch = epoch,
         .store = store_id(controller->store),
@@ -196,7 +194,7 @@ int controller_restore(struct controller *controller, uint64_t epoch,
         .next_sweep = counters.next_sweep,
         .next_session = counters.next_session,
         .next_metric_name = counters.next_metric_name,
-        .key_seed = hash64(&now, sizeof now, epoch) ^ clock_mono_ns(),
+        .key_seed = hash64(store_id(controller->store), strlen(store_id(controller->store)), epoch),
     };
     controller->core = core_new(&options, &controller->batch);
     struct walk walk = {.controller = controller, .err = err};

@@ -3,6 +3,7 @@
 #include "controller/core/core_impl.h"
 
 #include "base/json.h"
+#include "base/mutant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,7 +285,7 @@ void agent_hello(struct core *core, struct now now, const struct peer *peer, con
             .code = ERR_PERMISSION, .text = xstrdup("this agent's directory belongs to another key; use another --dir")};
         return;
     }
-    bool newer = hello->incarnation > agent->row.incarnation ||
+    bool newer = MUTANT(MUTANT_NO_HELLO_ORDER) || hello->incarnation > agent->row.incarnation ||
                  (hello->incarnation == agent->row.incarnation && hello->hello > agent->row.hello);
     if (!newer)
         return; // delayed or doubled: a later one has been heard

@@ -3,6 +3,7 @@
 #include "controller/core/core_impl.h"
 
 #include "base/num.h"
+#include "base/mutant.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -258,7 +259,7 @@ static bool is_complete(const struct attempt *attempt)
 void attempt_seal(struct core *core, struct now now, struct attempt *attempt)
 {
     struct trial *trial = attempt->trial;
-    if (attempt->row.state != ATTEMPT_EXITED || !is_complete(attempt))
+    if (attempt->row.state != ATTEMPT_EXITED || (!is_complete(attempt) && !MUTANT(MUTANT_SEAL_EARLY)))
         return;
     attempt->row.state = ATTEMPT_SEALED;
     if (attempt->garbage > 0)
@@ -271,6 +272,8 @@ void attempt_seal(struct core *core, struct now now, struct attempt *attempt)
         if (!trial_state_terminal(trial->row.state))
             apply_result(core, now, trial, attempt);
     }
+    if (MUTANT(MUTANT_RESULT_OVERWRITES) && trial->current && trial->current != attempt)
+        apply_result(core, now, trial, attempt);
     attempt_store(core, attempt);
     attempt_free(core, attempt);
     if (trial_state_terminal(trial->row.state))
