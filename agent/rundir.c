@@ -197,14 +197,19 @@ static int fill(int dir_fd, const struct rundir_run *run, struct err *err)
 // A spare, or a fresh directory under a spare's name: it gets its own name only when it is complete.
 static int take_spare(int spool_fd, char name[static 32], int *ret_fd, struct err *err)
 {
-    bool fresh = spare_count == 0;
-    spare_name(fresh ? next_spare++ : spares[--spare_count], name);
-    if (fresh && mkdirat(spool_fd, name, 0700) != 0 && errno != EEXIST)
+    while (spare_count > 0) { // one that somebody removed is passed over
+        spare_name(spares[--spare_count], name);
+        *ret_fd = openat(spool_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (*ret_fd >= 0)
+            return 0;
+    }
+    spare_name(next_spare++, name);
+    if (mkdirat(spool_fd, name, 0700) != 0 && errno != EEXIST)
         return err_set_errno(err, "cannot make a run directory");
     *ret_fd = openat(spool_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (*ret_fd < 0)
         return err_set_errno(err, "cannot open the run directory %s", name);
-    if (fresh && mkdirat(*ret_fd, "artifacts", 0700) != 0 && errno != EEXIST)
+    if (mkdirat(*ret_fd, "artifacts", 0700) != 0 && errno != EEXIST)
         return err_set_errno(err, "cannot make artifacts/");
     return 0;
 }
@@ -298,6 +303,21 @@ void rundir_exit_release(struct msg_exited *exited)
     *exited = (struct msg_exited){0};
 }
 
+// Not file_read_at: what the run may have put in its place, a link or a pipe, is no exit.json.
+static bool read_exit(int dir_fd, uint64_t attempt, struct msg_exited *ret)
+{
+    char text[EXIT_BYTES_MAX];
+    size_t len = 0;
+    ssize_t n = 0;
+    struct stat st;
+    int fd = openat(dir_fd, "exit.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool good = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    while (good && len < sizeof text && ((n = read(fd, text + len, sizeof text - len)) > 0 || (n < 0 && errno == EINTR)))
+        len += n > 0 ? (size_t)n : 0;
+    fd_close(&fd);
+    return good && n == 0 && parse_exit(text, len, attempt, ret);
+}
+
 int rundir_look(int spool_fd, uint64_t attempt, enum rundir_state *ret_state, struct msg_exited *ret_exit, pid_t *ret_shim,
                 uint64_t ret_lengths[STREAM_COUNT], struct err *err)
 {
@@ -308,11 +328,10 @@ int rundir_look(int spool_fd, uint64_t attempt, enum rundir_state *ret_state, st
     }
     if (dir_fd < 0)
         return err_set_errno(err, "cannot open the run directory %llu", (unsigned long long)attempt);
-    struct str text = STR_INIT;
     struct msg_exited exited = {0};
     struct stat st;
     bool held = lock_held(dir_fd, ret_shim); // before exit.json: a shim that ends in between has written it
-    if (file_read_at(dir_fd, "exit.json", EXIT_BYTES_MAX, &text, NULL) == 0 && parse_exit(str_get(&text), text.len, attempt, &exited)) {
+    if (read_exit(dir_fd, attempt, &exited)) {
         *ret_state = RUNDIR_EXITED;
         look_lengths(dir_fd, exited.lengths); // what lies there counts: a process may have written after the shim looked
     } else if (held) {
@@ -326,7 +345,6 @@ int rundir_look(int spool_fd, uint64_t attempt, enum rundir_state *ret_state, st
         *ret_exit = exited;
     else
         rundir_exit_release(&exited);
-    str_release(&text);
     close(dir_fd);
     return 0;
 }
@@ -506,11 +524,23 @@ static int keep_dir(int spool_fd, const char *name, struct err *err)
     return renameat(spool_fd, name, spool_fd, kept) == 0 ? 0 : err_set_errno(err, "cannot rename %s", name);
 }
 
+// Whether what lies here can be written over: the run may have put a link, a pipe or a directory in its place, or have linked it
+// elsewhere to keep it.
+static bool is_reusable(int dir_fd)
+{
+    struct stat st;
+    for (size_t i = 0; our_files[i]; i++)
+        if (fstatat(dir_fd, our_files[i], &st, AT_SYMLINK_NOFOLLOW) == 0 ? !S_ISREG(st.st_mode) || st.st_nlink != 1 || !(st.st_mode & S_IWUSR)
+                                                                         : errno != ENOENT)
+            return false;
+    return fstatat(dir_fd, "artifacts", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 // Back to the spares: exit.json is the next one's exit.json.tmp, the rest is overwritten.
 static bool make_spare(int spool_fd, const char *name, int dir_fd)
 {
     char spare[32];
-    if (spare_count == SPARES_MAX || has_entries(dir_fd, ".", is_ours, true))
+    if (spare_count == SPARES_MAX || !is_reusable(dir_fd) || has_entries(dir_fd, ".", is_ours, true))
         return false;
     if (renameat(dir_fd, "exit.json", dir_fd, "exit.json.tmp") != 0 && errno != ENOENT)
         return false;
