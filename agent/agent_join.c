@@ -177,16 +177,20 @@ static int enrol(struct agent *agent, const struct controller *to, const struct 
     struct link_client *link = NULL;
     struct link_client_options options = {.endpoint = to->endpoint, .server_key = to->server_key, .keys = token};
     struct msg ask = {.type = MSG_JOIN, .join = {.public_key = (char *)own->public_key, .name = (char *)agent->options->name}};
-    uint64_t end = clock_mono_ms() + JOIN_TIMEOUT_MS;
+    uint64_t now = clock_mono_ms(), end = now + JOIN_TIMEOUT_MS, ask_at = now;
     bool joined = false;
     int rc = link_client_new(&options, &link, err);
     while (rc == 0 && !joined && !agent->leaving) {
         struct pollfd fds[] = {{.fd = link_client_fd(link), .events = POLLIN}, {.fd = agent->signal_fd, .events = POLLIN}};
-        link_client_send(link, &ask);
-        poll(fds, 2, JOIN_REPEAT_MS);
+        if (now >= ask_at) {
+            link_client_send(link, &ask);
+            ask_at = now + JOIN_REPEAT_MS;
+        }
+        poll(fds, 2, (int)(ask_at - now));
+        now = clock_mono_ms();
         agent->leaving = fds[1].revents != 0;
         joined = take_answers(link, &rc, err);
-        if (rc == 0 && !joined && clock_mono_ms() >= end)
+        if (rc == 0 && !joined && now >= end)
             rc = err_set(err, ERR_UNREACHABLE, "no answer from %s: is the controller up, the port open, and the join string its current one "
                                                "(`trawl key join`)?", to->endpoint);
     }

@@ -164,21 +164,20 @@ void runs_start(struct agent *agent, uint64_t attempt, const struct msg_launch_i
 {
     struct err err = {0};
     pid_t pid = 0;
-    int pid_fd = -1;
-    bool kept;
-    int rc = make_run(agent, item, &err);
-    if (rc == 0) {
+    int pid_fd = -1, rc = 0;
+    bool kept, made = make_run(agent, item, &err) == 0;
+    if (made) {
         char *dir = xasprintf("%s/%llu", agent->spool_path, (unsigned long long)attempt);
         rc = launcher_start(agent->launcher, dir, &pid, &pid_fd, &err);
         free(dir);
-        if (rc != 0 && rc != ERR_STATE)
-            rundir_forget(agent->spool_fd, attempt, &kept, NULL);
     }
-    if (rc == 0)
+    bool unsure = made && rc == ERR_STATE, started = made && rc == 0;
+    if (started)
         shim_add(agent, attempt, pid, pid_fd);
-    bool started = rc == 0 || rc == ERR_STATE;
-    agent_core_start_done(agent->core, clock_mono_ms(), attempt, pid, clock_wall_ms(), started ? NULL : &err);
-    if (rc == ERR_STATE) // whether a shim came of it, its directory tells
+    else if (made && !unsure)
+        rundir_forget(agent->spool_fd, attempt, &kept, NULL);
+    agent_core_start_done(agent->core, clock_mono_ms(), attempt, pid, clock_wall_ms(), started || unsure ? NULL : &err);
+    if (unsure) // whether a shim came of it, its directory tells
         end_run(agent, attempt, "the server that starts shims was killed");
 }
 
