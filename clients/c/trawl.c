@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,37 +172,74 @@ static const char *skip_value(const char *p, int depth)
     return p > start ? p : p + (*p != '\0');
 }
 
+/* The four hexadecimal digits at `p`, or -1. */
+static long hex4(const char *p)
+{
+    char hex[5] = {0}, *end;
+    for (int i = 0; i < 4; i++) {
+        if (!p[i] || !strchr("0123456789abcdefABCDEF", p[i]))
+            return -1;
+        hex[i] = p[i];
+    }
+    return strtol(hex, &end, 16);
+}
+
+static size_t put_utf8(char *out, unsigned long c)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xC0 | (c >> 6));
+        out[1] = (char)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xE0 | (c >> 12));
+        out[1] = (char)(0x80 | ((c >> 6) & 0x3F));
+        out[2] = (char)(0x80 | (c & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | (c >> 18));
+    out[1] = (char)(0x80 | ((c >> 12) & 0x3F));
+    out[2] = (char)(0x80 | ((c >> 6) & 0x3F));
+    out[3] = (char)(0x80 | (c & 0x3F));
+    return 4;
+}
+
+/* The escape behind a backslash at `p`; *ret_len is what it takes of the text. Half of a pair becomes U+FFFD. */
+static unsigned long decode_escape(const char *p, size_t *ret_len)
+{
+    static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";
+    const char *simple = strchr(from, *p);
+    long c = *p == 'u' ? hex4(p + 1) : -1, low;
+    *ret_len = 1;
+    if (simple)
+        return (unsigned char)to[simple - from];
+    if (c < 0)
+        return (unsigned char)*p;
+    *ret_len = 5;
+    if (c < 0xD800 || c > 0xDFFF)
+        return (unsigned long)c;
+    low = c < 0xDC00 && p[5] == '\\' && p[6] == 'u' ? hex4(p + 7) : -1;
+    if (low < 0xDC00 || low > 0xDFFF)
+        return 0xFFFD;
+    *ret_len = 11;
+    return 0x10000 + (((unsigned long)c - 0xD800) << 10) + ((unsigned long)low - 0xDC00);
+}
+
 /* A string's content at `p` (on its quote), decoded into `out`; escapes of UTF-16 become UTF-8. */
 static bool decode_string(const char *p, char *out, size_t size)
 {
     size_t at = 0;
-    for (p++; *p && *p != '"' && at + 5 < size; p++) {
+    for (p++; *p && *p != '"' && at + 5 < size;) {
+        size_t len;
         if (*p != '\\') {
-            out[at++] = *p;
-            continue;
-        }
-        static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";
-        const char *escape = p[1] ? strchr(from, p[1]) : NULL;
-        p++;
-        if (escape) {
-            out[at++] = to[escape - from];
-        } else if (*p == 'u') {
-            char hex[5] = {0};
-            for (int i = 0; i < 4 && p[1]; i++)
-                hex[i] = *++p;
-            unsigned long c = strtoul(hex, NULL, 16);
-            if (c < 0x80) {
-                out[at++] = (char)c;
-            } else if (c < 0x800) {
-                out[at++] = (char)(0xC0 | (c >> 6));
-                out[at++] = (char)(0x80 | (c & 0x3F));
-            } else {
-                out[at++] = (char)(0xE0 | (c >> 12));
-                out[at++] = (char)(0x80 | ((c >> 6) & 0x3F));
-                out[at++] = (char)(0x80 | (c & 0x3F));
-            }
-        } else if (*p) {
-            out[at++] = *p;
+            out[at++] = *p++;
+        } else if (p[1]) {
+            at += put_utf8(out + at, decode_escape(p + 1, &len));
+            p += 1 + len;
         } else {
             break;
         }
@@ -210,14 +248,14 @@ static bool decode_string(const char *p, char *out, size_t size)
     return *p == '"';
 }
 
-/* The value of `name` in the object at `p`: a whole key first ("a.b"), then the key up to each dot. */
+/* The value of `name` in the object at `p`: a whole key first ("a.b"), else the first key before a dot that leads to it. */
 static const char *find(const char *p, const char *name, int depth)
 {
     char key[512];
     p = p ? skip_space(p) : "";
     if (*p != '{' || depth > DEPTH_MAX)
         return NULL;
-    const char *nested = NULL, *rest = NULL;
+    const char *nested = NULL;
     p = skip_space(p + 1);
     while (*p == '"') {
         bool whole = decode_string(p, key, sizeof key);
@@ -228,25 +266,31 @@ static const char *find(const char *p, const char *name, int depth)
         size_t len = strlen(key);
         if (whole && strcmp(key, name) == 0)
             return value;
-        if (whole && len && strncmp(key, name, len) == 0 && name[len] == '.') {
-            nested = value;
-            rest = name + len + 1;
-        }
+        if (!nested && whole && len && strncmp(key, name, len) == 0 && name[len] == '.')
+            nested = find(value, name + len + 1, depth + 1);
         p = skip_space(skip_value(value, 0));
         if (*p == ',')
             p = skip_space(p + 1);
     }
-    return nested ? find(nested, rest, depth + 1) : NULL;
+    return nested;
 }
 
 double trawl_config_double(const struct trawl_run *run, const char *name, double otherwise)
 {
     const char *p = find(run->config, name, 0);
-    char *end;
+    char number[64], *end;
     if (!p || !strchr("-0123456789NI", *p))
         return otherwise;
-    double value = strtod(p, &end); /* reads NaN and Infinity too */
-    return end > p ? value : otherwise;
+    const char *point = localeconv()->decimal_point; /* strtod takes a locale's */
+    size_t at = 0;
+    for (; *p && !strchr(",]} \t\r\n", *p) && at + 8 < sizeof number; p++)
+        if (*p == '.' && strlen(point) < 8)
+            at += (size_t)snprintf(number + at, 8, "%s", point);
+        else
+            number[at++] = *p;
+    number[at] = '\0';
+    double value = strtod(number, &end); /* reads NaN and Infinity too */
+    return at > 0 && *end == '\0' ? value : otherwise;
 }
 
 int64_t trawl_config_int(const struct trawl_run *run, const char *name, int64_t otherwise)
@@ -314,12 +358,15 @@ static size_t put_number(char *out, size_t at, double value)
         return at + (size_t)snprintf(out + at, 16, "NaN");
     if (isinf(value))
         return at + (size_t)snprintf(out + at, 16, value < 0 ? "-Infinity" : "Infinity");
-    char *start = out + at;
-    int len = snprintf(start, 32, "%.17g", value);
-    for (int i = 0; i < len; i++) /* a locale's decimal comma is no JSON */
-        if (start[i] == ',')
-            start[i] = '.';
-    return at + (size_t)len;
+    char number[48];
+    int len = snprintf(number, sizeof number, "%.17g", value);
+    for (int i = 0; i < len; i++) { /* a locale's decimal point, of any length, is no JSON */
+        if (strchr("0123456789+-e", number[i]))
+            out[at++] = number[i];
+        else if (strchr("0123456789", number[i - 1]))
+            out[at++] = '.';
+    }
+    return at;
 }
 
 static int write_line(struct trawl_run *run, const char *line, size_t len)

@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import SOURCE, Case, main
 
 CLIENT = SOURCE / "clients" / "python"
+VECTORS = SOURCE / "tests" / "vectors" / "metrics"
 
 
 class Client(Case):
@@ -66,6 +67,49 @@ class Client(Case):
     def test_a_lost_directory_does_not_end_a_training(self):
         out = self.script("import trawl\nrun = trawl.init()\nrun.log({'x': 1})\nprint('went on')\n", TRAWL_RUN_DIR="/proc/nowhere", TRAWL_METRICS="/proc/nowhere/m")
         self.assertEqual(out.strip(), "went on")
+
+    def test_a_directory_that_cannot_be_made_does_not_end_a_training(self):
+        self.write("trawl-runs", "a file where the directory would be")
+        out = self.script("import trawl\nrun = trawl.init({'lr': 1})\nrun.log({'x': 1})\nrun.summary['y'] = 2\nprint(run.should_stop(), run.config.lr)\n")
+        self.assertEqual(out.split(), ["False", "1"])
+
+    def test_arrays_and_strange_values_do_not_end_a_training(self):
+        _, lines = self.lines("import trawl\nclass Array:\n    def item(self): raise ValueError('not one')\n    def tolist(self): return [1.5, 2]\n"
+                              "class Odd:\n    def __str__(self): return 'odd'\nclass Number:\n    def __float__(self): return 0.25\n"
+                              "run = trawl.init()\nrun.log({'a': Array(), 'o': Odd(), 'n': Number(), 3: 4, 't': (1, None), 'u': '\\ud800'})\n")
+        self.assertEqual({key: lines[0][key] for key in ("a", "o", "n", "3", "t")}, {"a": [1.5, 2], "o": "odd", "n": 0.25, "3": 4, "t": [1, None]})
+
+    def test_reads_what_the_c_client_reads(self):
+        config = (VECTORS / "config.json").read_text()
+        run = self.dir / "run"
+        run.mkdir()
+        (run / "config.json").write_text(config)
+        reads = json.loads((VECTORS / "reads.json").read_text())
+        out = self.script("import trawl, json, sys, functools\nrun = trawl.init()\n"
+                          f"for read in json.load(open({str(VECTORS / 'reads.json')!r})):\n"
+                          "    by_name = functools.reduce(lambda value, key: value[key], read['path'], run.config)\n"
+                          "    assert by_name is functools.reduce(getattr, read['path'], run.config) or by_name != by_name\n"
+                          "    print(json.dumps(by_name))\n", TRAWL_RUN_DIR=str(run), TRAWL_CONFIG=str(run / "config.json"), TRAWL_METRICS=str(run / "m"))
+        self.assertEqual(out.splitlines(), [json.dumps(read["value"]) for read in reads])
+
+    def test_writes_what_the_c_client_writes(self):
+        _, lines = self.lines("import trawl, json\nrun = trawl.init()\n"
+                              f"for case in json.load(open({str(VECTORS / 'lines.json')!r})):\n"
+                              "    if 'log' in case:\n        run.log(case['log'], step=case['step'])\n"
+                              "    else:\n        run.summary.update(case['summary'])\n")
+        cases = json.loads((VECTORS / "lines.json").read_text())
+        self.assertEqual(len(lines), len(cases))
+        for line, case in zip(lines, cases):
+            self.assertEqual("time" in line, "log" in case)
+            line.pop("time", None)
+            self.assertEqual(json.dumps(line), json.dumps(case["writes"]), case["about"])
+
+    def test_lines_of_many_processes_do_not_mix(self):
+        _, lines = self.lines("import trawl, os\nrun = trawl.init()\nchildren = []\n"
+                              "for child in range(8):\n    pid = os.fork()\n    if pid == 0:\n"
+                              "        for i in range(200):\n            run.log({'child': child, 'pad': 'x' * 500}, step=i)\n        os._exit(0)\n"
+                              "    children.append(pid)\nfor pid in children:\n    os.waitpid(pid, 0)\n")
+        self.assertEqual(sorted((line["child"], line["step"]) for line in lines), [(child, i) for child in range(8) for i in range(200)])
 
     def test_missing_parameter_says_what_there_is(self):
         out, _ = self.lines("import trawl\nrun = trawl.init()\ntry:\n    run.config.nothing\nexcept AttributeError as e:\n    print(e)\n")

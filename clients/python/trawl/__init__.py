@@ -71,6 +71,8 @@ def _plain(value):
             return _plain(value.item())
         except (ValueError, TypeError, RuntimeError):
             pass
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())  # an array: no metric, but what it holds is kept
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -87,12 +89,15 @@ class Run:
         if not self.managed:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             self.directory = directory or os.path.join("trawl-runs", f"{stamp}-{os.getpid()}")
-            os.makedirs(self.directory, exist_ok=True)
         self.sweep = environ.get("TRAWL_SWEEP")
         self.trial = int(environ["TRAWL_TRIAL"]) if environ.get("TRAWL_TRIAL") else None
         self.attempt = int(environ["TRAWL_ATTEMPT"]) if environ.get("TRAWL_ATTEMPT") else None
         self.seed = int(environ["TRAWL_SEED"]) if environ.get("TRAWL_SEED") else None
         self.artifacts = os.path.join(self.directory, "artifacts")
+        try:
+            os.makedirs(self.artifacts, exist_ok=True)
+        except OSError:
+            pass  # reporting must not end a training
         self.config = Config(config or {})
         self._load_config()
         self.summary = Summary(self)
@@ -102,10 +107,9 @@ class Run:
         self._finished = False
         self._fd = -1
         try:
-            os.makedirs(self.artifacts, exist_ok=True)
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError:
-            pass  # reporting must not end a training
+            pass
 
     def _load_config(self):
         path = os.environ.get("TRAWL_CONFIG")
