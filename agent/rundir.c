@@ -82,7 +82,30 @@ static void write_launch(struct str *out, const struct rundir_run *run)
     add_text(out, "end");
 }
 
-// JSON is YAML but for one thing: YAML 1.1 readers take 1e-05 for text, so exponents get a point.
+// JSON's strings are YAML's but for characters that YAML 1.1 takes for line breaks (and folds) or does not allow: these are escaped.
+static void write_yaml_string(struct str *out, const char *text, size_t len)
+{
+    struct str json = STR_INIT;
+    json_write_string(&json, text, len);
+    for (const unsigned char *p = (const unsigned char *)str_get(&json); *p; p++) {
+        unsigned code = 0;
+        if (p[0] == 0xC2 && p[1] < 0xA0)
+            code = p[1];
+        else if (p[0] == 0xE2 && p[1] == 0x80 && (p[2] == 0xA8 || p[2] == 0xA9))
+            code = 0x2000u + (p[2] & 0x3Fu);
+        else if (p[0] == 0xEF && ((p[1] == 0xBB && p[2] == 0xBF) || (p[1] == 0xBF && p[2] >= 0xBE)))
+            code = 0xF000u + ((p[1] & 0x3Fu) << 6) + (p[2] & 0x3Fu);
+        if (code) {
+            str_addf(out, "\\u%04x", code);
+            p += code < 0x100 ? 1 : 2;
+        } else {
+            str_addch(out, (char)*p);
+        }
+    }
+    str_release(&json);
+}
+
+// And YAML 1.1 readers take 1e-05 for text, so exponents get a point.
 static void write_yaml_value(struct str *out, const struct json_object *value)
 {
     if (json_object_is_type(value, json_type_double)) {
@@ -113,14 +136,17 @@ static void write_yaml_value(struct str *out, const struct json_object *value)
         {
             str_add(out, first ? "" : ", ");
             first = false;
-            json_write_string(out, key, strlen(key));
+            write_yaml_string(out, key, strlen(key));
             str_add(out, ": ");
             write_yaml_value(out, member);
         }
         str_addch(out, '}');
         return;
     }
-    json_write(out, value);
+    if (json_object_is_type(value, json_type_string))
+        write_yaml_string(out, json_object_get_string((struct json_object *)value), (size_t)json_object_get_string_len(value));
+    else
+        json_write(out, value);
 }
 
 static void write_yaml(struct str *out, const char *config)
@@ -131,7 +157,7 @@ static void write_yaml(struct str *out, const char *config)
         json_object_object_foreach(json, key, value)
         {
             str_add(out, "\n");
-            json_write_string(out, key, strlen(key));
+            write_yaml_string(out, key, strlen(key));
             str_add(out, ":\n  value: ");
             write_yaml_value(out, value);
         }

@@ -116,5 +116,24 @@ class Client(Case):
         self.assertIn("lr, model", out)
 
 
+class ParameterFile(Case):
+    def test_a_yaml_1_1_reader_gets_the_same_values_from_config_yaml_as_from_config_json(self):
+        try:
+            import yaml
+        except ImportError:
+            self.skipTest("PyYAML is not installed")
+        self.write("sweep.yaml", "method: grid\ncommand: [sh, -c, 'cp $WANDB_SWEEP_PARAM_PATH c.yaml; cp $TRAWL_CONFIG c.json']\nparameters:\n"
+                                 "  lr: {value: 1.0e-05}\n  one: {value: 1.0}\n  huge: {value: 1.0e+30}\n  word: {value: 'no'}\n  date: {value: '2020-01-01'}\n"
+                                 "  text: {value: \"a\\nb\\u0085c\\u2028d\\x7f\\U0001F600 ü: {#} 'q'\"}\n  inf: {value: -.inf}\n  octal: {value: '017'}\n  sexagesimal: {value: '1:30'}\n"
+                                 "  list: {value: [1, 2.0e-06, 'x', null, true]}\n  deep: {parameters: {er: {value: 0.5}, 'k: {': {value: '~'}}}\n")
+        self.trawl("run", "sweep.yaml")
+        as_json = json.loads((self.dir / "c.json").read_text())
+        as_yaml = yaml.safe_load((self.dir / "c.yaml").read_text())
+        self.assertEqual(as_yaml.pop("wandb_version"), 1)
+        self.assertEqual(repr({key: member["value"] for key, member in as_yaml.items()}), repr(as_json))
+        self.assertEqual(as_json["lr"], 1e-05)
+        self.assertEqual(len(as_json), 11)
+
+
 if __name__ == "__main__":
     main()
