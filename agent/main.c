@@ -19,12 +19,15 @@
 #include <unistd.h>
 
 #define LABELS_MAX 64
+#define WORD_MAX 255   // bytes of a name or label, as the wire has them
+#define SLOTS_MAX 2000 // with what waits and what has ended they must fit a hello
+#define CPUS_MAX 100000
 
 struct arguments {
     struct agent_options options;
     const char *labels[LABELS_MAX];
     const char *data, *dir, *working_dir;
-    char name[256];
+    char name[WORD_MAX + 1];
 };
 
 enum { OPT_CPUS = 256, OPT_MEMORY, OPT_GPUS, OPT_LABEL, OPT_NAME, OPT_DIR, OPT_WORKING_DIR, OPT_DATA, OPT_EPHEMERAL, OPT_JSON };
@@ -47,7 +50,7 @@ static int usage(const char *format, const char *what)
 {
     fputs("trawl: ", stderr);
     if (strcmp(format, "count") == 0)
-        fprintf(stderr, "--%s needs a whole number above 0", what);
+        fprintf(stderr, "--%s needs a whole number from 1 to %d", what, strcmp(what, "slots") == 0 ? SLOTS_MAX : CPUS_MAX);
     else if (strcmp(format, "size") == 0)
         fprintf(stderr, "--%s needs a size such as 16G", what);
     else
@@ -56,13 +59,19 @@ static int usage(const char *format, const char *what)
     return 2;
 }
 
-static bool parse_count(const char *text, uint32_t *ret)
+static bool parse_count(const char *text, uint64_t max, uint32_t *ret)
 {
     uint64_t value;
-    if (!num_parse_u64(text, &value) || value < 1 || value > 100000)
+    if (!num_parse_u64(text, &value) || value < 1 || value > max)
         return false;
     *ret = (uint32_t)value;
     return true;
+}
+
+static bool is_word(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= WORD_MAX && utf8_valid(text, len);
 }
 
 static int parse_one(struct arguments *args, int c)
@@ -70,9 +79,9 @@ static int parse_one(struct arguments *args, int c)
     struct agent_options *options = &args->options;
     switch (c) {
     case 'n':
-        return parse_count(optarg, &options->slots) ? 0 : usage("count", "slots");
+        return parse_count(optarg, SLOTS_MAX, &options->slots) ? 0 : usage("count", "slots");
     case OPT_CPUS:
-        return parse_count(optarg, &options->cpus) ? 0 : usage("count", "cpus");
+        return parse_count(optarg, CPUS_MAX, &options->cpus) ? 0 : usage("count", "cpus");
     case OPT_MEMORY:
         return num_parse_bytes(optarg, &options->memory_bytes) ? 0 : usage("size", "memory");
     case OPT_GPUS:
@@ -81,10 +90,12 @@ static int parse_one(struct arguments *args, int c)
     case OPT_LABEL:
         if (options->label_count == LABELS_MAX)
             return usage("", "at most 64 labels are possible");
+        if (!is_word(optarg))
+            return usage("", "--label needs a short word");
         args->labels[options->label_count++] = optarg;
         return 0;
     case OPT_NAME:
-        if (strlen(optarg) == 0 || strlen(optarg) >= sizeof args->name || strchr(optarg, '/') || optarg[0] == '.')
+        if (!is_word(optarg) || strchr(optarg, '/') || optarg[0] == '.')
             return usage("", "--name needs a short name without '/'");
         snprintf(args->name, sizeof args->name, "%s", optarg);
         return 0;
@@ -165,6 +176,11 @@ static int run(struct arguments *args, const char *join)
     char *data = join || joined_before ? NULL : find_data(args->data);
     if (!join && !joined_before && !data) {
         fputs("trawl: no .trawl here or above: give the join string that the controller printed, or --data DIR\n", stderr);
+        return 3;
+    }
+    if (data && access(data, F_OK) != 0) {
+        fprintf(stderr, "trawl: there is no data directory %s; `trawl controller --data %s` makes it\n", data, data);
+        free(data);
         return 3;
     }
     char *dir = args->dir ? xstrdup(args->dir) : join ? remote_dir(join, args->name) : xasprintf("%s/agents/%s", data, args->name);

@@ -667,6 +667,35 @@ static void test_agent_says_what_it_needs_when_it_has_no_controller(void **state
     free(dir);
 }
 
+static void test_agent_says_what_is_wrong_when_an_option_is_bad(void **state)
+{
+    (void)state;
+    char *nowhere = path_of("nowhere");
+    const struct {
+        const char *option, *value, *said;
+        int code;
+    } cases[] = {{"--slots", "0", "--slots needs a whole number from 1 to 2000", 2},
+                 {"--slots", "2001", "--slots needs a whole number from 1 to 2000", 2},
+                 {"--cpus", "many", "--cpus needs a whole number from 1 to 100000", 2},
+                 {"--memory", "much", "--memory needs a size such as 16G", 2},
+                 {"--label", "", "--label needs a short word", 2},
+                 {"--name", "a/b", "--name needs a short name without '/'", 2},
+                 {"--name", "\xff", "--name needs a short name without '/'", 2},
+                 {"--unknown", "x", "wrong option", 2},
+                 {"--data", nowhere, "there is no data directory ", 3},
+                 {"--working-dir", nowhere, "cannot use the working directory ", 1}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *argv[] = {"trawl-agent", cases[i].option, cases[i].value, NULL};
+        char *log = path_of("stderr");
+        unlink(log);
+        free(log);
+        start_with(argv);
+        assert_int_equal(agent_code(), cases[i].code);
+        assert_said(cases[i].said);
+    }
+    free(nowhere);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -697,6 +726,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_agent_joins_with_a_string_once_and_needs_none_afterwards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_leaves_when_it_gets_sigterm_while_it_joins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_says_what_it_needs_when_it_has_no_controller, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_agent_says_what_is_wrong_when_an_option_is_bad, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
