@@ -206,9 +206,9 @@ static const char *bash_action(enum arg_kind kind)
 {
     switch (kind) {
     case ARG_FILE:
-        return "COMPREPLY=($(compgen -f -- \"$cur\"))";
+        return "mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")"; // a name with a blank is one
     case ARG_DIR:
-        return "COMPREPLY=($(compgen -d -- \"$cur\"))";
+        return "mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")";
     case ARG_SWEEP:
         return "COMPREPLY=($(compgen -W \"$(trawl ls --quiet --json 2>/dev/null | grep -o '\"sweep\":\"[a-z0-9]*\"' | "
                "cut -d'\"' -f4)\" -- \"$cur\"))";

@@ -54,16 +54,35 @@ class Help(Case):
         self.assertIn("status", self.bash(ask % ("st", 1)))
         self.assertIn("--slots", self.bash(ask % ("run --sl", 2)))
         self.assertEqual(self.bash(ask % ("export --format j", 3)), ["jsonl"])
+        self.write("a sweep.yaml", "")
+        self.write("a completion.yaml", "")
+        self.assertEqual(self.bash(ask % ("run a", 2) + "; echo ${#COMPREPLY[@]}")[-1], "2")
+        for command in commands():
+            self.assertIn(command, self.bash(ask % (command, 1)))
+            self.assertIn("--help", self.bash(ask % (f"{command} --he", 2)))
+        if shutil.which("fish"):
+            def fish(line):
+                result = subprocess.run(["fish", "-c", f"source completion.fish; complete -C '{line}'"], cwd=self.dir, env=dict(self.env, HOME=str(self.dir)),
+                                        capture_output=True, text=True, timeout=60)
+                return [answer.split("\t")[0] for answer in result.stdout.splitlines()]
+            self.assertEqual(fish("trawl st"), ["status", "stop"])
+            self.assertEqual(fish("trawl run --sl"), ["--slots"])
+            self.assertEqual(fish("trawl export --format "), ["csv", "jsonl"])
 
     def bash(self, script):
         return subprocess.run(["bash", "-c", script], cwd=self.dir, env=self.env, capture_output=True, text=True, timeout=60).stdout.split()
 
     def test_agent_program_has_the_options_of_the_table(self):
-        help_text = self.trawl("agent", "--help").stdout
-        table = set(re.findall(r"--([a-z-]+)", help_text.split("Options")[1])) - {"help"}
+        """Names, letters, and which take a value. `ephemeral` is between `trawl run` and its agent."""
+        options = self.trawl("agent", "--help").stdout.split("Options\n")[1]
+        table = {name: (letter, bool(value)) for letter, name, value in re.findall(r"^  (?:-(.), |    )--([a-z-]+)(?: ([A-Z]+))?(?: |$)", options, re.M)}
+        del table["help"]
         source = (SOURCE / "agent" / "main.c").read_text()
-        program = set(re.findall(r'^.*\{"([a-z-]+)", (?:required|no)_argument', source, re.M)) - {"ephemeral"}
+        program = {name: (letter, kind == "required") for name, kind, letter in
+                   re.findall(r"\{\"([a-z-]+)\", (required|no)_argument, NULL, (?:'(.)'|OPT_[A-Z_]+)\}", source)}
+        del program["ephemeral"]
         self.assertEqual(table, program)
+        self.assertGreater(len(table), 8)
 
     def test_version_is_told(self):
         self.assertRegex(self.trawl("--version").stdout, r"^trawl \d+\.\d+\.\d+$")
@@ -134,6 +153,43 @@ class Texts(Case):
         key = self.status()["sweep"]
         rows = self.query(f'select number, state, x, loss from "sweep_{key}" order by number')
         self.assertEqual([(row[0], row[1], row[2], row[3]) for row in rows], [(1, "done", 1, 1.0), (2, "failed", 2, 2.0), (3, "done", 3, 3.0)])
+
+    def test_budget_gives_exit_code_5_and_the_reason(self):
+        self.write("budget.yaml", "name: bounded\nmethod: random\nbudget: {trials: 2}\nparameters: {x: {min: 0.0, max: 1.0}}\ncommand: ['true']\n")
+        result = self.trawl("run", "budget.yaml", code=5)
+        self.assertIn("budget of 2 trials", result.stdout + result.stderr)
+
+    def test_texts_say_the_same_as_json(self):
+        shown = self.trawl("show", "3").stdout
+        self.assertIn(json.loads(self.trawl("show", "3", "--json").stdout)["state"], shown)
+        self.assertRegex(shown, r"(?m)^loss +3$")
+        self.assertIn('"x":3', shown)
+        listed = self.trawl("ls", "small").stdout.splitlines()
+        self.assertEqual([line.split()[:2] for line in listed[1:]], [["1", "done"], ["2", "failed"], ["3", "done"]])
+        sweeps = self.trawl("ls").stdout.splitlines()
+        self.assertEqual(sweeps[1].split()[:3], [self.status()["sweep"], "small", "finished"])
+        best = self.trawl("best").stdout.splitlines()
+        self.assertIn("trial 3", best[0])
+        self.assertEqual(subprocess.run(self.trawl("best", "--command").stdout, shell=True, cwd=self.dir, env=dict(self.env, TRAWL_RUN_DIR=str(self.dir)),
+                                        capture_output=True, text=True, timeout=60).stdout, "out 3\n")
+
+    def test_completion_knows_the_sweeps(self):
+        self.write("completion.bash", self.trawl("completion", "bash").stdout)
+        result = subprocess.run(["bash", "-c", "source completion.bash; COMP_WORDS=(trawl status ''); COMP_CWORD=2; _trawl; echo ${COMPREPLY[*]}"],
+                                cwd=self.dir, env=self.env, capture_output=True, text=True, timeout=60)
+        self.assertEqual(result.stdout.split(), [self.status()["sweep"]])
+
+    def test_talk_goes_to_stderr_and_quiet_silences_it(self):
+        self.write("other.yaml", "name: other\nmethod: grid\nparameters: {x: {values: [1]}}\ncommand: ['true']\n")
+        result = self.trawl("run", "other.yaml", "--json", "--quiet")
+        self.assertEqual(result.stderr, "")
+        self.assertEqual(json.loads(result.stdout)["state"], "finished")
+        self.assertNotIn("\x1b", self.trawl("status").stdout)
+
+    def test_export_is_whole_or_not_there_when_the_file_cannot_be_written(self):
+        self.trawl("export", "-o", "nowhere/out.csv", code=3)
+        if os.path.exists("/dev/full"):
+            self.assertIn("space", self.trawl("export", "-o", "/dev/full", code=1).stderr)
 
 
 class Live(Case):
