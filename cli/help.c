@@ -211,7 +211,7 @@ static const char *bash_action(enum arg_kind kind)
         return "mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")";
     case ARG_SWEEP:
         return "COMPREPLY=($(compgen -W \"$(trawl ls --quiet --json 2>/dev/null | grep -o '\"sweep\":\"[a-z0-9]*\"' | "
-               "cut -d'\"' -f4)\" -- \"$cur\"))";
+               "cut -d'\"' -f4 | sort -u)\" -- \"$cur\"))";
     case ARG_NONE:
     case ARG_TEXT:
     case ARG_INT:
