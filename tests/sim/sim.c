@@ -61,7 +61,7 @@ struct letter { // a message on its way
 };
 
 struct fate { // of a trial, as the batches told it
-    uint64_t trial;
+    uint64_t id, trial; // id in the database, number in the sweep
     enum trial_state state;
     uint64_t completions;     // processes that ended well by themselves
     UT_hash_handle hh;
@@ -194,8 +194,9 @@ static void watch_trials(struct sim *sim)
         HASH_FIND(hh, sim->fates, &change->trial.id, sizeof change->trial.id, fate);
         if (!fate) {
             fate = xcalloc(1, sizeof *fate);
+            fate->id = change->trial.id;
             fate->trial = change->trial.number;
-            HASH_ADD_KEYPTR(hh, sim->fates, xmemdup(&change->trial.id, sizeof change->trial.id), sizeof change->trial.id, fate);
+            HASH_ADD(hh, sim->fates, id, sizeof fate->id, fate);
         }
         if (trial_state_terminal(fate->state) && change->trial.state != fate->state)
             fail(sim, "I5: trial %llu was %s and became %s", (unsigned long long)change->trial.number, trial_state_word(fate->state),
@@ -605,7 +606,6 @@ static void release(struct sim *sim)
     }
     HASH_ITER (hh, sim->fates, fate, tmp_fate) {
         HASH_DEL(sim->fates, fate);
-        free((void *)fate->hh.key);
         free(fate);
     }
     HASH_ITER (hh, sim->started, seen, tmp_seen) {

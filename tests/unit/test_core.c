@@ -120,10 +120,10 @@ static void submit(struct world *world, const char *text)
 
 static void hello(struct world *world, uint64_t peer, uint32_t slots, uint32_t gpus, uint64_t number, const struct msg_held *held, size_t held_count)
 {
-    char uid[33], name[16];
+    char uid[33], name[16], gpu[] = "GPU";
     struct msg_gpu list[8] = {{0}};
     for (uint32_t i = 0; i < gpus; i++)
-        list[i] = (struct msg_gpu){.id = (char[]){"GPU"}, .name = (char[]){"A"}};
+        list[i] = (struct msg_gpu){.id = gpu, .name = gpu};
     snprintf(uid, sizeof uid, "%032llu", (unsigned long long)peer);
     snprintf(name, sizeof name, "a%llu", (unsigned long long)peer);
     struct msg msg = {.type = MSG_HELLO,
@@ -328,7 +328,8 @@ static void test_core_gives_lost_trials_to_others_and_takes_a_late_result(void *
     tick(&world);
     assert_int_equal(world.launched_at[1], 2);
     // The first agent is back and its run has ended meanwhile: that result counts, the other run is ended.
-    struct msg_held held = {.attempt = 1, .state = (char[]){"exited"}, .lengths = {12, 0, 0}};
+    char exited[] = "exited";
+    struct msg_held held = {.attempt = 1, .state = exited, .lengths = {12, 0, 0}};
     hello(&world, 1, 1, 0, 2, &held, 1);
     report_end(&world, 1, 1, "success", 0, "{\"loss\": 1}\n");
     assert_int_equal(row(&world)->trials[TRIAL_DONE], 1);
