@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,9 @@ int main(int argc, char **argv)
 {
     struct arguments args = {0};
     int c, code = 0;
+    // An agent is on every machine: memory of a busy minute goes back, and ZeroMQ's threads share one arena.
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_ARENA_MAX, 1);
     gethostname(args.name, sizeof args.name - 1);
     opterr = 0;
     while (code == 0 && (c = getopt_long(argc, argv, "n:q", long_options, NULL)) != -1)
