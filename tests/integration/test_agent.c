@@ -301,6 +301,53 @@ static void test_agent_refuses_when_the_run_directory_is_there_already(void **st
     free(dir);
 }
 
+// The one child of the agent.
+static pid_t server_of_shims(void)
+{
+    struct str text = STR_INIT;
+    char *path = xasprintf("/proc/%d/task/%d/children", (int)agent_pid, (int)agent_pid);
+    assert_int_equal(file_read(path, 256, &text, NULL), 0);
+    pid_t pid = (pid_t)strtol(str_get(&text), NULL, 10);
+    assert_true(pid > 1);
+    str_release(&text);
+    free(path);
+    return pid;
+}
+
+static pid_t server_pid;
+
+// A zombie, until the agent asks it next.
+static bool server_is_dead(const struct fake_controller *unused)
+{
+    (void)unused;
+    struct str text = STR_INIT;
+    char *path = xasprintf("/proc/%d/stat", (int)server_pid);
+    bool dead = file_read(path, 4096, &text, NULL) != 0 || strstr(str_get(&text), ") Z") != NULL;
+    str_release(&text);
+    free(path);
+    return dead;
+}
+
+static bool second_exited(const struct fake_controller *at)
+{
+    return at->attempts[2].exited;
+}
+
+static void test_agent_starts_runs_when_the_server_of_its_shims_was_killed(void **state)
+{
+    (void)state;
+    start_long_run();
+    server_pid = server_of_shims();
+    kill(server_pid, SIGKILL);
+    fake_wait(&fake, server_is_dead, "the server is dead");
+    fake_launch(&fake, 2, "echo second", NULL);
+    fake_wait(&fake, second_exited, "the second run ends");
+    assert_string_equal(fake.attempts[2].class_word, "success");
+    touch("go");
+    fake_wait(&fake, first_exited, "the first run goes on to its end");
+    assert_string_equal(fake.attempts[1].class_word, "success");
+}
+
 // ---- Ending runs
 
 static void test_agent_ends_a_run_with_the_word_it_was_given_when_it_is_killed(void **state)
@@ -704,6 +751,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_agent_gives_a_run_its_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_says_why_when_a_run_cannot_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_refuses_when_the_run_directory_is_there_already, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_agent_starts_runs_when_the_server_of_its_shims_was_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_ends_a_run_with_the_word_it_was_given_when_it_is_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_kills_a_run_that_ignores_sigterm_when_there_is_no_grace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_agent_finds_its_run_again_when_it_was_killed, setup, teardown),
