@@ -179,7 +179,7 @@ static void test_argv_is_finished_where_only_the_agent_knows(void **state)
         {"${run_dir}", false, "${run_dir}"}, // the controller finished it: a value that looks like a macro
         {"--out=${run_dir}/model", true, "--out=/spool/12/model"},
         {"${args_json_file}", true, "/spool/12/config.json"},
-        {"${envvar:TRAWL_TEST_HOME}/data", true, "/home/me/data"},
+        {"${envvar:TRAWL_TEST_HOME}/data", true, "/users/me/data"},
         {"${envvar:TRAWL_TEST_UNSET}", true, "TRAWL_TEST_UNSET"}, // as W&B's agent does
         {"${unknown}", true, "${unknown}"},
         {"", true, ""},
@@ -188,7 +188,7 @@ static void test_argv_is_finished_where_only_the_agent_knows(void **state)
     struct msg_arg args[COUNT];
     for (size_t i = 0; i < COUNT; i++)
         args[i] = (struct msg_arg){.text = (char *)cases[i].text, .local = cases[i].local};
-    setenv("TRAWL_TEST_HOME", "/home/me", 1);
+    setenv("TRAWL_TEST_HOME", "/users/me", 1);
     unsetenv("TRAWL_TEST_UNSET");
     const struct environment_setup setup = setup_with(0);
     struct msg_launch_item item = plain_item();
