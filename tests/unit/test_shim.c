@@ -115,6 +115,25 @@ static void test_shim_starts_the_run_with_its_environment_and_place_when_all_is_
     str_release(&out);
 }
 
+static void test_shim_finds_the_program_in_the_path_of_the_run(void **state)
+{
+    struct place *place = *state;
+    static const char text[] = "#!/bin/sh\necho found\n";
+    const char *const argv[] = {"program-of-the-spool", NULL};
+    struct str out = STR_INIT;
+    char *old = xasprintf("%s", getenv("PATH")), *path = xasprintf("%s:%s", place->path, old);
+    assert_int_equal(file_replace_at(place->fd, argv[0], text, sizeof text - 1, 0700, false, NULL), 0);
+    setenv("PATH", path, 1); // make_run gives it to the run; the shim itself starts without any
+    run_to_end(place, &(struct how){.argv = argv});
+    setenv("PATH", old, 1);
+    assert_class(place, "success");
+    read_file_of_run(place, "stdout.log", &out);
+    assert_string_equal(str_get(&out), "found\n");
+    str_release(&out);
+    free(path);
+    free(old);
+}
+
 static void test_shim_leaves_nothing_when_the_run_daemonised(void **state)
 {
     struct place *place = *state;
@@ -238,7 +257,7 @@ static void test_shim_kills_at_once_when_usr1_comes_during_the_grace(void **stat
 static void test_shim_says_oom_when_the_tree_uses_more_than_its_memory(void **state)
 {
     struct place *place = *state;
-    start_run(place, &(struct how){.script = "sh -c 'x=$(head -c 48000000 /dev/zero | tr \"\\\\0\" a); echo $$ > $FIFO; sleep 1000'; exit 0",
+    start_run(place, &(struct how){.script = "trap '' TERM; sh -c 'x=$(head -c 48000000 /dev/zero | tr \"\\\\0\" a); echo $$ > $FIFO; sleep 1000'; exit 0",
                                    .memory_bytes = 20u << 20, .grace_ms = 3600000});
     wait_end(place);
     assert_class(place, "oom");
@@ -446,6 +465,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shim_says_permission_when_the_program_may_not_be_executed, enter, leave),
         cmocka_unit_test_setup_teardown(test_shim_names_the_directory_when_the_working_directory_is_bad, enter, leave),
         cmocka_unit_test_setup_teardown(test_shim_starts_the_run_with_its_environment_and_place_when_all_is_well, enter, leave),
+        cmocka_unit_test_setup_teardown(test_shim_finds_the_program_in_the_path_of_the_run, enter, leave),
         cmocka_unit_test_setup_teardown(test_shim_leaves_nothing_when_the_run_daemonised, enter, leave),
         cmocka_unit_test_setup_teardown(test_shim_ends_the_run_when_its_time_is_over, enter, leave),
         cmocka_unit_test_setup_teardown(test_shim_kills_after_the_grace_when_the_run_ignores_term, enter, leave),
