@@ -1,5 +1,6 @@
 // The codec: what is encoded comes back, and nothing else is let in. Messages are generated from the table of fields.
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -267,6 +268,45 @@ static void test_msg_is_refused_when_a_text_is_over_its_limit(void **state)
     str_release(&body);
 }
 
+// The vectors that tests/integration/test_vectors.py reads as well: what is decoded encodes to the same header and the same JSON.
+static void test_msg_agrees_with_the_shared_vectors(void **state)
+{
+    (void)state;
+    struct str text = STR_INIT;
+    struct json_object *vectors = NULL;
+    assert_int_equal(file_read(TRAWL_SOURCE_DIR "/tests/vectors/wire/messages.json", 1 << 20, &text, NULL), 0);
+    assert_int_equal(json_parse(str_get(&text), text.len, &vectors, NULL), 0);
+    assert_true(json_object_array_length(vectors) >= 6);
+    for (size_t i = 0; i < json_object_array_length(vectors); i++) {
+        struct json_object *vector = json_object_array_get_idx(vectors, i), *body = NULL;
+        const char *hex = NULL, *name = NULL, *raw = "";
+        uint8_t header[MSG_HEADER_BYTES], again[MSG_HEADER_BYTES];
+        struct str wanted = STR_INIT, encoded = STR_INIT;
+        struct msg msg;
+        struct err err = {0};
+        assert_true(json_get_string(vector, "header", &hex) && json_get_string(vector, "name", &name));
+        json_get_string(vector, "raw", &raw);
+        for (size_t b = 0; b < sizeof header; b++) {
+            unsigned value;
+            assert_int_equal(sscanf(hex + 2 * b, "%2x", &value), 1);
+            header[b] = (uint8_t)value;
+        }
+        json_object_object_get_ex(vector, "body", &body);
+        json_write(&wanted, body);
+        if (msg_decode(header, sizeof header, str_get(&wanted), wanted.len, raw, strlen(raw), &msg, &err) != 0)
+            fail_msg("%s: %s", name, err.text);
+        assert_string_equal(msg_name(msg.type), name);
+        msg_encode(&msg, again, &encoded);
+        assert_memory_equal(again, header, sizeof header);
+        assert_string_equal(str_get(&encoded), str_get(&wanted));
+        msg_release(&msg);
+        str_release(&wanted);
+        str_release(&encoded);
+    }
+    json_object_put(vectors);
+    str_release(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_msg_is_refused_when_the_header_is_not_ours),
         cmocka_unit_test(test_report_is_refused_when_chunks_and_bytes_do_not_add_up),
         cmocka_unit_test(test_msg_is_refused_when_a_text_is_over_its_limit),
+        cmocka_unit_test(test_msg_agrees_with_the_shared_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
