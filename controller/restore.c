@@ -83,8 +83,7 @@ static int each_sequence(void *context, uint64_t attempt, uint32_t name, uint64_
 static int each_repeat(void *context, const struct trial_row *row)
 {
     struct walk *walk = context;
-    core_restore_repeat(walk->controller->core, row->sweep, row->point, row->repeat, row->state,
-                        row->has_value, row->value);
+    core_restore_repeat(walk->controller->core, row);
     return 0;
 }
 

@@ -214,8 +214,8 @@ static bool take_back(struct core *core, struct now now, struct attempt *attempt
         trial->sweep->running++;
         trial_set_state(trial, TRIAL_RUNNING);
     }
-    if (trial->row.retries[EXIT_LOST] > 0)
-        trial->row.retries[EXIT_LOST]--;
+    if (attempt->row.started_ms > 0 && trial->row.retries[EXIT_LOST] > 0)
+        trial->row.retries[EXIT_LOST]--; // one that had not started when it was lost had cost nothing
     trial->row.attempt = attempt->row.id;
     attempt->row.state = ATTEMPT_RUNNING;
     attempt->row.has_class = false;

@@ -121,7 +121,7 @@ struct attempt_row {
     uint64_t agent;         // agent_row.id
     uint64_t session;
     enum attempt_state state;
-    bool has_class;
+    bool has_class;         // of an open attempt: it was asked to end, and its end counts as that
     enum exit_class exit_class;
     int64_t code, signal, pid;
     char *message;

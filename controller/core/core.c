@@ -167,7 +167,9 @@ int core_restore_trial(struct core *core, const struct trial_row *row, struct er
     if (!sweep)
         return err_set(err, ERR_NOT_FOUND, "its sweep is not there");
     struct trial *trial = trial_new(core, sweep, row);
-    point_get(sweep, row->point)->made++;
+    struct point *point = point_get(sweep, row->point);
+    point->made++;
+    point->told = point->told || row->tell_number != 0;
     if (row->state == TRIAL_PENDING)
         trial_queue(trial, 0);
     return 0;
@@ -188,20 +190,21 @@ void core_restore_attempt(struct core *core, const struct attempt_row *row)
     if (trial->row.attempt == row->id && trial->row.state == TRIAL_RUNNING) {
         trial->current = attempt;
         trial->sweep->running++;
+        if (row->has_class && row->exit_class == EXIT_CANCELLED)
+            attempt_kill(attempt, "cancelled", trial->sweep->spec->grace_ms); // asked before the restart
     } else {
         attempt_kill(attempt, "lost", 0); // superseded before the restart
     }
 }
 
-void core_restore_repeat(struct core *core, uint64_t id, uint64_t point, uint32_t repeat, enum trial_state state,
-                         bool has_value, double value)
+void core_restore_repeat(struct core *core, const struct trial_row *row)
 {
-    (void)repeat;
-    struct sweep *sweep = core_find_sweep(core, id);
+    struct sweep *sweep = core_find_sweep(core, row->sweep);
     if (!sweep)
         return;
-    point_get(sweep, point)->made++;
-    point_count(sweep, point, state, has_value, value);
+    struct point *point = point_count(sweep, row->point, row->state, row->has_value, row->value);
+    point->made++;
+    point->told = point->told || row->tell_number != 0;
 }
 
 void core_restore_sequence(struct core *core, uint64_t id, uint32_t name, uint64_t count)
@@ -221,8 +224,7 @@ void core_restore_best(struct core *core, uint64_t id, uint64_t number, double v
     sweep->has_best = true;
     sweep->best = value;
     sweep->best_number = number;
-    if (sweep->spec->has_target)
-        sweep->target_reached = sweep->spec->goal == GOAL_MAXIMIZE ? value >= sweep->spec->target : value <= sweep->spec->target;
+    sweep->target_reached = sweep_hits_target(sweep, value);
 }
 
 void core_started(struct core *core, struct now now)
@@ -242,7 +244,7 @@ void core_started(struct core *core, struct now now)
         }
     }
     HASH_ITER (hh, core->sweeps, sweep, tmp_sweep)
-        if (sweep->row.state == SWEEP_STOPPING && str_starts(sweep->row.reason, "cancel"))
+        if (sweep_is_cancelling(sweep))
             sweep_cancel_rest(core, now, sweep);
 }
 
@@ -343,16 +345,6 @@ static void count_active(struct now now, struct sweep *sweep)
     sweep->active_since_ms = sweep->running > 0 ? now.mono_ms : 0;
 }
 
-static void store_sweep(struct core *core, struct sweep *sweep)
-{
-    struct change *change = batch_change(core->batch, CHANGE_SWEEP);
-    change->sweep = sweep->row;
-    change->sweep.name = NULL;
-    change->sweep.spec_text = NULL;
-    change->sweep.reason = (char *)batch_string(core->batch, sweep->row.reason);
-    sweep->dirty = false;
-}
-
 void core_tick(struct core *core, struct now now)
 {
     struct sweep *sweep, *tmp;
@@ -365,10 +357,10 @@ void core_tick(struct core *core, struct now now)
         sweep_ask(core, now, sweep, core->draining ? 0 : place_room(core, sweep));
         sweep_check_end(core, now, sweep);
     }
-    place_flush(core, now);
+    launch_flush(core, now);
     HASH_ITER (hh, core->sweeps, sweep, tmp)
-        if (sweep->dirty && !sweep->asking)
-            store_sweep(core, sweep);
+        if (sweep->dirty)
+            sweep_store(core, sweep);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

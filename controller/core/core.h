@@ -59,9 +59,8 @@ void core_restore_metric_name(struct core *core, uint32_t id, const char *name);
 void core_restore_sweep(struct core *core, const struct sweep_row *row, struct spec **spec);
 int core_restore_trial(struct core *core, const struct trial_row *row, struct err *err);
 void core_restore_attempt(struct core *core, const struct attempt_row *row);
-// Points of an unfinished group of repeats that are already terminal, so that their mean can be completed.
-void core_restore_repeat(struct core *core, uint64_t sweep, uint64_t point, uint32_t repeat,
-                         enum trial_state state, bool has_value, double value);
+// Terminal trials of a group of repeats that is not over, so that their mean can be completed.
+void core_restore_repeat(struct core *core, const struct trial_row *row);
 // Point counts per (open attempt, name), so that sequences go on.
 void core_restore_sequence(struct core *core, uint64_t attempt, uint32_t name, uint64_t count);
 // After the last row: agents with open attempts get a fresh lease from now on.

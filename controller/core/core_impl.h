@@ -2,7 +2,8 @@
 //
 //   agents.c   hello, beat, bye, leases       reports.c  report: started, bytes, ends, refusals; sealing
 //   trials.c   a trial's states and points    sweeps.c   submit, suggestions, verbs, ends
-//   place.c    which trial goes where         core.c     making, restoring, time, looking in
+//   place.c    which trial goes where         launch.c   what a run is told; launches and kills
+//   core.c     making, restoring, time, looking in
 #pragma once
 
 #include "base/mem.h"
@@ -17,6 +18,8 @@
 #define KILL_RESEND_MS 5000
 #define ASK_MAX 1024        // points in one ask
 #define LAUNCH_ITEMS_MAX 64 // of one launch message
+#define LAUNCH_BYTES_MAX (MSG_BODY_MAX - 1024) // of the items of one launch message
+#define SWEEP_NAME_MAX 256  // bytes, as the wire takes them
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 60000
 #define SEEN_EVERY_MS 30000 // how often an agent's last_seen is written
@@ -44,6 +47,7 @@ struct attempt {
     uint64_t kill_grace_ms, killed_ms; // when the kill was sent last, 0: not yet
     uint64_t garbage;       // lines that were no metrics
     char *garbage_first;
+    uint64_t nameless;      // values dropped because there are too many names, or theirs is too long
     struct sequence *sequences;
     size_t sequence_count, sequence_capacity;
     struct attempt *prev, *next; // of the agent
@@ -65,8 +69,10 @@ struct trial {
 struct point { // repeats of one configuration
     uint64_t point;
     uint32_t made, over, with_value;
-    double sum;
-    bool stopped, cancelled;
+    double sum;             // of the finite values
+    uint32_t nan_count, high_count, low_count; // the others: NaN, infinity, minus infinity
+    bool done, stopped, cancelled;
+    bool told;              // before this: what runs is being run again
     UT_hash_handle hh;
 };
 
@@ -82,6 +88,8 @@ struct sweep {
     uint64_t ask_after_ms;
     uint64_t asked_tells;   // tells when it was asked
     bool held, dirty;
+    bool passed_over;       // it found no place in this pass
+    size_t stored_at;       // where the batch may hold its row
     bool has_best;
     uint64_t best_number;
     double best;
@@ -90,8 +98,7 @@ struct sweep {
     uint64_t served;        // when a slot went here last, as a count
     uint32_t start_failures;
     uint64_t active_since_ms; // 0: nothing runs
-    const char *blocked;    // kept in blocked_text
-    char *blocked_text;
+    char *blocked_text;     // why nothing is placed, NULL: no reason that would not pass
     UT_hash_handle hh;
 };
 
@@ -114,6 +121,13 @@ struct agent {
     size_t label_count;
     struct agent *prev, *next;
     UT_hash_handle hh, hh_uid, hh_peer;
+};
+
+struct place { // where a run would go
+    struct agent *agent;
+    uint32_t gpus[GPUS_MAX];
+    uint32_t gpu_count, gpu_millis;
+    uint32_t left_free;     // whole GPUs that no one would use then
 };
 
 struct core {
@@ -171,19 +185,28 @@ void trial_unqueue(struct trial *trial);
 void trial_set_state(struct trial *trial, enum trial_state state);
 void trial_finish(struct core *core, struct now now, struct trial *trial, enum trial_state state, const char *text);
 struct point *point_get(struct sweep *sweep, uint64_t point);
-void point_count(struct sweep *sweep, uint64_t point, enum trial_state state, bool has_value, double value);
+void point_uncount(struct point *point, const struct trial_row *row);
+struct point *point_count(struct sweep *sweep, uint64_t point, enum trial_state state, bool has_value, double value);
+void point_free(struct sweep *sweep, struct point *point);
 
 // sweeps.c
 void sweep_set_state(struct core *core, struct now now, struct sweep *sweep, enum sweep_state state, const char *reason);
 void sweep_ask(struct core *core, struct now now, struct sweep *sweep, uint64_t room);
 void sweep_check_end(struct core *core, struct now now, struct sweep *sweep);
 void sweep_free(struct core *core, struct sweep *sweep);
+void sweep_store(struct core *core, struct sweep *sweep);
 bool sweep_gives(const struct core *core, const struct sweep *sweep); // may start trials now
 bool sweep_value_better(const struct sweep *sweep, double value);
+bool sweep_hits_target(const struct sweep *sweep, double value);
+bool sweep_is_cancelling(const struct sweep *sweep);
 void sweep_cancel_rest(struct core *core, struct now now, struct sweep *sweep);
 uint64_t sweep_trials_left(const struct sweep *sweep); // caps and budgets; UINT64_MAX: no cap
 
 // place.c
 void place_all(struct core *core, struct now now);
-void place_flush(struct core *core, struct now now); // send launches and kills
+uint32_t place_cpus(const struct resources *need);
 uint64_t place_room(const struct core *core, const struct sweep *sweep);
+
+// launch.c
+void launch_trial(struct core *core, struct now now, struct trial *trial, const struct place *place);
+void launch_flush(struct core *core, struct now now); // send launches and kills

@@ -99,8 +99,10 @@ static void on_point(void *context, const char *name, bool has_step, int64_t ste
         attempt->row.value = value;
     }
     uint32_t id = name_id(report->core, name);
-    if (id == 0)
-        return; // over METRIC_NAMES_MAX
+    if (id == 0) {
+        attempt->nameless++;
+        return;
+    }
     uint64_t sequence = next_sequence(attempt, id);
     struct change *change = batch_change(report->core->batch, CHANGE_POINT);
     change->point.attempt = attempt->row.id;
@@ -120,8 +122,10 @@ static void on_summary(void *context, const char *name, const char *json, bool i
         attempt->row.value = value;
     }
     uint32_t id = name_id(report->core, name);
-    if (id == 0)
+    if (id == 0) {
+        attempt->nameless++;
         return;
+    }
     struct change *change = batch_change(report->core->batch, CHANGE_SUMMARY);
     change->summary.attempt = attempt->row.id;
     change->summary.name = id;
@@ -181,6 +185,23 @@ static void apply_chunk(struct report *report, const struct msg_chunk *chunk, co
 
 // ---- Ends
 
+// A power loss may take back bytes of a run that had ended and said so: what its disk has no more will never come, and is not waited for.
+static void shorten(struct report *report, struct attempt *attempt, const uint64_t lengths[STREAM_COUNT])
+{
+    struct core *core = report->core;
+    struct attempt_row *row = &attempt->row;
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        uint64_t length = lengths[i] > row->cursors[i] ? lengths[i] : row->cursors[i];
+        if (length >= row->lengths[i])
+            continue;
+        core_event(core, report->now, attempt->trial->sweep, attempt->trial, attempt, report->agent, "skipped",
+                   batch_stringf(core->batch, "%llu bytes of %s were lost with the machine's power after the run had ended",
+                                 (unsigned long long)(row->lengths[i] - length), stream_name((enum stream)i)));
+        row->lengths[i] = length;
+        attempt->dirty = true;
+    }
+}
+
 static void apply_exited(struct report *report, const struct msg_exited *exited)
 {
     struct attempt *attempt = find_own(report, exited->attempt);
@@ -193,8 +214,10 @@ static void apply_exited(struct report *report, const struct msg_exited *exited)
         forget(report, exited->attempt); // it counts only through a hello, which may take it back
         return;
     }
-    if (attempt->row.state == ATTEMPT_EXITED)
+    if (attempt->row.state == ATTEMPT_EXITED) {
+        shorten(report, attempt, exited->lengths);
         return;
+    }
     struct attempt_row *row = &attempt->row;
     attempt_give_back(attempt);
     row->state = ATTEMPT_EXITED;

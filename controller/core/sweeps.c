@@ -36,6 +36,33 @@ bool sweep_value_better(const struct sweep *sweep, double value)
     return !sweep->has_best || (sweep->spec->goal == GOAL_MAXIMIZE ? value > sweep->best : value < sweep->best);
 }
 
+bool sweep_hits_target(const struct sweep *sweep, double value)
+{
+    const struct spec *spec = sweep->spec;
+    return spec->has_target && (spec->goal == GOAL_MAXIMIZE ? value >= spec->target : value <= spec->target);
+}
+
+bool sweep_is_cancelling(const struct sweep *sweep)
+{
+    return sweep->row.state == SWEEP_CANCELLED ||
+           (sweep->row.state == SWEEP_STOPPING && str_starts(sweep->row.reason, "cancel"));
+}
+
+// One row a batch, however often it changes: a later call puts the newer row into the place of the earlier one.
+void sweep_store(struct core *core, struct sweep *sweep)
+{
+    struct batch *batch = core->batch;
+    size_t at = sweep->stored_at;
+    bool there = at < batch->change_count && batch->changes[at].kind == CHANGE_SWEEP && batch->changes[at].sweep.id == sweep->row.id;
+    struct change *change = there ? &batch->changes[at] : batch_change(batch, CHANGE_SWEEP);
+    change->sweep = sweep->row;
+    change->sweep.name = NULL;
+    change->sweep.spec_text = NULL;
+    change->sweep.reason = (char *)batch_string(batch, sweep->row.reason);
+    sweep->stored_at = (size_t)(change - batch->changes);
+    sweep->dirty = false;
+}
+
 uint64_t sweep_trials_left(const struct sweep *sweep)
 {
     uint64_t cap = sweep->spec->run_cap ? sweep->spec->run_cap : UINT64_MAX;
@@ -44,6 +71,12 @@ uint64_t sweep_trials_left(const struct sweep *sweep)
     if (cap == UINT64_MAX)
         return UINT64_MAX;
     return cap > sweep->row.trial_count ? cap - sweep->row.trial_count : 0;
+}
+
+// Not even what is pending will start.
+static bool is_closed(const struct sweep *sweep)
+{
+    return sweep->target_reached || (sweep->spec->budget_ms && sweep->row.active_ms >= sweep->spec->budget_ms);
 }
 
 // Why nothing more will be given out, or NULL while something may.
@@ -70,25 +103,22 @@ void sweep_check_end(struct core *core, struct now now, struct sweep *sweep)
     if (sweep->running > 0)
         return;
     if (sweep->row.state == SWEEP_STOPPING) {
-        bool cancel = str_starts(sweep->row.reason, "cancel");
+        bool cancel = sweep_is_cancelling(sweep);
         sweep_set_state(core, now, sweep, cancel ? SWEEP_CANCELLED : SWEEP_STOPPED, cancel ? "cancelled" : "stopped");
         return;
     }
     if (sweep->row.state != SWEEP_RUNNING || sweep->held || sweep->asking)
         return;
     const char *reason = end_reason(core, sweep);
-    bool out_of_time = sweep->target_reached || (sweep->spec->budget_ms && sweep->row.active_ms >= sweep->spec->budget_ms);
-    if (reason && (sweep->pending_count == 0 || out_of_time))
+    if (reason && (sweep->pending_count == 0 || is_closed(sweep)))
         sweep_set_state(core, now, sweep, SWEEP_FINISHED, reason);
 }
 
 void sweep_free(struct core *core, struct sweep *sweep)
 {
     struct point *point, *tmp;
-    HASH_ITER (hh, sweep->points, point, tmp) {
-        HASH_DEL(sweep->points, point);
-        free(point);
-    }
+    HASH_ITER (hh, sweep->points, point, tmp)
+        point_free(sweep, point);
     HASH_DEL(core->sweeps, sweep);
     if (sweep->base != sweep->spec)
         spec_free(sweep->base);
@@ -113,7 +143,10 @@ static void make_key(struct core *core, uint64_t id, char key[static SWEEP_KEY_M
 
 int core_submit(struct core *core, struct now now, struct spec **spec, const char *name, uint64_t *ret_id, struct err *err)
 {
-    (void)err;
+    if (!name)
+        name = (*spec)->name ? (*spec)->name : "";
+    if (strlen(name) > SWEEP_NAME_MAX)
+        return err_set(err, ERR_INVALID, "a sweep's name has at most %d bytes, this one has %zu", SWEEP_NAME_MAX, strlen(name));
     struct sweep *sweep = xcalloc(1, sizeof *sweep);
     struct sweep_row *row = &sweep->row;
     sweep->spec = sweep->base = *spec;
@@ -121,7 +154,7 @@ int core_submit(struct core *core, struct now now, struct spec **spec, const cha
     sweep->mean_ms = -1;
     row->id = core->options.next_sweep++;
     make_key(core, row->id, row->key);
-    row->name = xstrdup(name ? name : sweep->spec->name ? sweep->spec->name : "");
+    row->name = xstrdup(name);
     row->reason = xstrdup("");
     row->fingerprint = sweep->spec->fingerprint;
     row->created_ms = now.wall_ms;
@@ -139,7 +172,7 @@ int core_submit(struct core *core, struct now now, struct spec **spec, const cha
 // What is left to do after a change of caps: something pending, or room under every cap.
 static bool has_more(struct core *core, const struct sweep *sweep)
 {
-    return sweep->pending_count > 0 || sweep->running > 0 || !end_reason(core, sweep);
+    return !is_closed(sweep) && (sweep->pending_count > 0 || sweep->running > 0 || !end_reason(core, sweep));
 }
 
 int core_respec(struct core *core, struct now now, uint64_t id, struct spec **spec)
@@ -151,11 +184,10 @@ int core_respec(struct core *core, struct now now, uint64_t id, struct spec **sp
         return ERR_STATE;
     struct spec *old = sweep->spec;
     sweep->spec = *spec;
-    sweep->target_reached = sweep->has_best && sweep->spec->has_target &&
-                            (sweep->spec->goal == GOAL_MAXIMIZE ? sweep->best >= sweep->spec->target
-                                                                : sweep->best <= sweep->spec->target);
+    sweep->target_reached = sweep->has_best && sweep_hits_target(sweep, sweep->best);
     if (sweep->row.state == SWEEP_FINISHED && !has_more(core, sweep)) {
         sweep->spec = old;
+        sweep->target_reached = sweep->has_best && sweep_hits_target(sweep, sweep->best);
         return ERR_STATE;
     }
     *spec = NULL;
@@ -227,7 +259,8 @@ void core_suggested(struct core *core, struct now now, uint64_t id, const struct
         return;
     struct str config = STR_INIT;
     sweep->asking = false;
-    sweep->dirty = true;
+    if (sweep_is_cancelling(sweep))
+        return; // it was asked before the cancel; nothing of the answer is kept
     sweep->row.cursor = cursor;
     for (size_t i = 0; i < count; i++) {
         str_clear(&config);
@@ -243,6 +276,7 @@ void core_suggested(struct core *core, struct now now, uint64_t id, const struct
         sweep->ask_after_ms = count > 0 ? 0 : now.mono_ms + 1;
     else if (outcome != 0 && sweep->row.state == SWEEP_RUNNING)
         sweep_set_state(core, now, sweep, SWEEP_PAUSED, batch_stringf(core->batch, "no configuration could be found: %s", reason));
+    sweep_store(core, sweep); // with the trials, whatever else this turn does
 }
 
 // ---- Verbs
@@ -262,7 +296,7 @@ static int resume_sweep(struct core *core, struct now now, struct sweep *sweep, 
     case SWEEP_RUNNING:
         return 0;
     case SWEEP_STOPPING:
-        if (str_starts(sweep->row.reason, "cancel"))
+        if (sweep_is_cancelling(sweep))
             break;
         sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
         return 0;
@@ -339,6 +373,9 @@ int core_cancel_trial(struct core *core, struct now now, uint64_t id, struct err
         return err_set(err, ERR_STATE, "the trial has ended already; `trawl show` tells how");
     if (trial->current) {
         attempt_kill(trial->current, "cancelled", trial->sweep->spec->grace_ms);
+        trial->current->row.has_class = true; // a restart must not forget it
+        trial->current->row.exit_class = EXIT_CANCELLED;
+        attempt_store(core, trial->current);
         core_event(core, now, trial->sweep, trial, trial->current, NULL, "cancel", "asked to end by `trawl cancel`");
         return 0;
     }
@@ -348,18 +385,33 @@ int core_cancel_trial(struct core *core, struct now now, uint64_t id, struct err
     return 0;
 }
 
-// A result that was counted into an unfinished group of repeats is taken out again.
-static void uncount(struct sweep *sweep, const struct trial_row *row)
+// The trial's place in its group of repeats: a result that was counted is taken out again; a group that is over was told, and what is
+// run again in it is not told again.
+static void reopen_point(struct sweep *sweep, const struct trial_row *row)
 {
     struct point *point = NULL;
     HASH_FIND(hh, sweep->points, &row->point, sizeof row->point, point);
-    if (row->tell_number != 0 || !point || point->over == 0)
-        return;
-    point->over--;
-    if (row->has_value && (row->state == TRIAL_DONE || row->state == TRIAL_STOPPED)) {
-        point->with_value--;
-        point->sum -= row->value;
+    if (!point) {
+        point = point_get(sweep, row->point);
+        point->told = true;
     }
+    if (point->told)
+        point->made++;
+    else
+        point_uncount(point, row);
+}
+
+static int check_retry(const struct sweep *sweep, const struct trial_row *row, struct err *err)
+{
+    if (!trial_state_terminal(row->state))
+        return err_set(err, ERR_STATE, "trial %llu is %s; only an ended trial can be run again",
+                       (unsigned long long)row->number, trial_state_word(row->state));
+    if (sweep_is_cancelling(sweep))
+        return err_set(err, ERR_STATE, "sweep %s is cancelled and stays so; submit it anew", sweep->row.key);
+    if (is_closed(sweep))
+        return err_set(err, ERR_STATE, "sweep %s is over (%s): raise that in the spec and `trawl run` it, then retry", sweep->row.key,
+                       sweep->target_reached ? "its target is reached" : "its time budget is used up");
+    return 0;
 }
 
 int core_retry_trial(struct core *core, struct now now, const struct trial_row *row, struct err *err)
@@ -367,17 +419,15 @@ int core_retry_trial(struct core *core, struct now now, const struct trial_row *
     struct sweep *sweep = core_find_sweep(core, row->sweep);
     if (!sweep)
         return err_set(err, ERR_NOT_FOUND, "the sweep's spec cannot be read by this version");
-    if (!trial_state_terminal(row->state))
-        return err_set(err, ERR_STATE, "trial %llu is %s; only an ended trial can be run again",
-                       (unsigned long long)row->number, trial_state_word(row->state));
     struct trial *trial = core_find_trial(core, row->id);
+    if (trial && !trial_state_terminal(trial->row.state) && trial_state_terminal(row->state))
+        return err_set(err, ERR_STATE, "trial %llu is waiting to run again already", (unsigned long long)row->number);
+    int rc = check_retry(sweep, row, err);
+    if (rc != 0)
+        return rc;
     if (!trial)
         trial = trial_new(core, sweep, row);
-    else if (!trial_state_terminal(trial->row.state))
-        return err_set(err, ERR_STATE, "trial %llu is waiting to run again already", (unsigned long long)row->number);
-    uncount(sweep, row);
-    if (row->tell_number == 0) // siblings may all be in the database only: its own count is enough to tell it
-        point_get(sweep, row->point)->made += point_get(sweep, row->point)->made == 0;
+    reopen_point(sweep, row);
     memset(trial->row.retries, 0, sizeof trial->row.retries);
     trial->row.has_value = false;
     trial->row.started_ms = trial->row.ended_ms = 0;
@@ -386,7 +436,7 @@ int core_retry_trial(struct core *core, struct now now, const struct trial_row *
     trial_store(core, trial);
     core_event(core, now, sweep, trial, NULL, NULL, "retry", "to be run again by `trawl retry`, with fresh budgets");
     sweep->held = false;
-    if (sweep->row.state == SWEEP_FINISHED || sweep->row.state == SWEEP_STOPPED || sweep->row.state == SWEEP_CANCELLED)
+    if (sweep->row.state == SWEEP_FINISHED || sweep->row.state == SWEEP_STOPPED)
         sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
     return 0;
 }

@@ -80,16 +80,20 @@ void attempt_give_back(struct attempt *attempt)
     }
 }
 
-// Ask for its end; a second call with less grace hastens it.
+// Ask for its end; a second call with less grace hastens it, and a person's cancel outweighs other reasons.
 void attempt_kill(struct attempt *attempt, const char *class_word, uint64_t grace_ms)
 {
     if (attempt->row.state != ATTEMPT_ASSIGNED && attempt->row.state != ATTEMPT_RUNNING)
         return;
-    if (attempt->kill_class && grace_ms >= attempt->kill_grace_ms)
+    bool outweighs = !attempt->kill_class || (strcmp(class_word, "cancelled") == 0 && strcmp(attempt->kill_class, class_word) != 0);
+    if (!outweighs && grace_ms >= attempt->kill_grace_ms)
         return;
-    if (!attempt->kill_class)
+    if (outweighs) {
+        attempt->kill_grace_ms = attempt->kill_class && attempt->kill_grace_ms < grace_ms ? attempt->kill_grace_ms : grace_ms;
         attempt->kill_class = class_word;
-    attempt->kill_grace_ms = grace_ms;
+    } else {
+        attempt->kill_grace_ms = grace_ms;
+    }
     attempt->killed_ms = 0;
 }
 
@@ -98,13 +102,6 @@ static void trial_again(struct core *core, struct now now, struct trial *trial, 
     (void)core;
     trial_set_state(trial, TRIAL_PENDING);
     trial_queue(trial, wait_ms ? now.mono_ms + wait_ms : 0);
-}
-
-// Whether the sweep still wants this trial's result; a cancelled sweep does not run anything again.
-static bool is_cancelling(const struct sweep *sweep)
-{
-    return sweep->row.state == SWEEP_CANCELLED ||
-           (sweep->row.state == SWEEP_STOPPING && str_starts(sweep->row.reason ? sweep->row.reason : "", "cancel"));
 }
 
 static uint64_t backoff_ms(uint32_t used)
@@ -121,8 +118,9 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
 {
     struct sweep *sweep = trial->sweep;
     const char *message = attempt->row.message && *attempt->row.message ? attempt->row.message : NULL;
-    if (is_cancelling(sweep)) {
+    if (sweep_is_cancelling(sweep)) { // it does not run anything again
         trial_finish(core, now, trial, TRIAL_CANCELLED, "the sweep was cancelled");
+        trial_store(core, trial);
         return;
     }
     if (class_id == EXIT_INTERRUPTED) {
@@ -184,6 +182,9 @@ static enum exit_class class_of(const struct attempt *attempt, const struct swee
 {
     enum exit_class class_id = attempt->row.exit_class;
     bool good = attempt->row.code == 0 && (!sweep->spec->metric || attempt->row.has_value);
+    bool cancelled = attempt->kill_class && strcmp(attempt->kill_class, "cancelled") == 0;
+    if (class_id == EXIT_INTERRUPTED && cancelled)
+        return EXIT_CANCELLED; // it was ending already when it was cancelled
     if (class_id == EXIT_INTERRUPTED && good && sweep->spec->metric)
         return EXIT_SUCCESS_CLASS; // it reported its objective and ended well: that is a result
     if (class_id == EXIT_SUCCESS_CLASS && !good)
@@ -213,7 +214,7 @@ static const char *done_text(struct core *core, const struct attempt *attempt)
 static void check_start_failures(struct core *core, struct now now, struct sweep *sweep, const struct attempt *attempt,
                                  enum exit_class class_id)
 {
-    if (class_id == EXIT_SUCCESS_CLASS)
+    if (class_id != EXIT_START_FAILED)
         sweep->start_failures = 0;
     if (class_id != EXIT_START_FAILED || sweep->row.trials[TRIAL_DONE] > 0)
         return;
@@ -221,7 +222,8 @@ static void check_start_failures(struct core *core, struct now now, struct sweep
         return;
     sweep->start_failures = 0;
     sweep_set_state(core, now, sweep, SWEEP_PAUSED,
-                    batch_stringf(core->batch, "the first %d runs could not be started: %s", CORE_START_FAILURES_MAX,
+                    batch_stringf(core->batch, "%d runs in a row could not be started: %s; correct it, then `trawl resume`",
+                                  CORE_START_FAILURES_MAX,
                                   attempt->row.message && *attempt->row.message ? attempt->row.message : "no reason was given"));
 }
 
@@ -266,6 +268,10 @@ void attempt_seal(struct core *core, struct now now, struct attempt *attempt)
         core_event(core, now, trial->sweep, trial, attempt, attempt->agent, "garbage",
                    batch_stringf(core->batch, "%llu lines of metrics were not JSON objects; the first: %.120s",
                                  (unsigned long long)attempt->garbage, attempt->garbage_first));
+    if (attempt->nameless > 0)
+        core_event(core, now, trial->sweep, trial, attempt, attempt->agent, "dropped",
+                   batch_stringf(core->batch, "%llu values of metrics were dropped: a name has at most %d bytes, a database %d names",
+                                 (unsigned long long)attempt->nameless, METRIC_NAME_MAX, METRIC_NAMES_MAX));
     if (trial->current == attempt) {
         trial->current = NULL;
         trial->sweep->running--;
@@ -366,36 +372,74 @@ struct point *point_get(struct sweep *sweep, uint64_t point)
     return found;
 }
 
-void point_count(struct sweep *sweep, uint64_t point, enum trial_state state, bool has_value, double value)
+void point_free(struct sweep *sweep, struct point *point)
+{
+    HASH_DEL(sweep->points, point);
+    free(point);
+}
+
+// Counted by kind, because what is not finite cannot be subtracted again.
+static void add_value(struct point *point, double value, int sign)
+{
+    point->with_value += (uint32_t)sign;
+    if (isnan(value))
+        point->nan_count += (uint32_t)sign;
+    else if (isinf(value) && value > 0)
+        point->high_count += (uint32_t)sign;
+    else if (isinf(value))
+        point->low_count += (uint32_t)sign;
+    else
+        point->sum += sign * value;
+}
+
+struct point *point_count(struct sweep *sweep, uint64_t point, enum trial_state state, bool has_value, double value)
 {
     struct point *entry = point_get(sweep, point);
     entry->over++;
+    entry->done = entry->done || state == TRIAL_DONE;
     entry->stopped = entry->stopped || state == TRIAL_STOPPED;
     entry->cancelled = entry->cancelled || state == TRIAL_CANCELLED;
-    if (has_value && (state == TRIAL_DONE || state == TRIAL_STOPPED)) {
-        entry->with_value++;
-        entry->sum += value;
-    }
+    if (has_value && (state == TRIAL_DONE || state == TRIAL_STOPPED))
+        add_value(entry, value, 1);
+    return entry;
 }
 
-// All repeats of the point are over: the strategy hears of it, once.
-static void tell_point(struct core *core, struct sweep *sweep, struct trial *trial)
+// A result that was counted is taken out again: its trial runs once more.
+void point_uncount(struct point *point, const struct trial_row *row)
 {
-    struct point *point = point_get(sweep, trial->row.point);
-    if (point->over < point->made)
-        return;
+    point->over--;
+    if (row->has_value && (row->state == TRIAL_DONE || row->state == TRIAL_STOPPED))
+        add_value(point, row->value, -1);
+}
+
+static double mean_of(const struct point *point)
+{
+    if (point->with_value == 0 || point->nan_count > 0 || (point->high_count > 0 && point->low_count > 0))
+        return (double)NAN;
+    if (point->high_count + point->low_count > 0)
+        return point->high_count ? (double)INFINITY : -(double)INFINITY;
+    return point->sum / point->with_value;
+}
+
+static enum point_state point_state_of(const struct point *point)
+{
+    if (point->with_value > 0)
+        return point->stopped ? POINT_STOPPED : POINT_DONE;
+    if (point->done)
+        return POINT_DONE; // there is no objective
+    return point->stopped ? POINT_STOPPED : point->cancelled ? POINT_CANCELLED : POINT_FAILED;
+}
+
+// All repeats of the point are over: the strategy hears of it, once, also when some of them are run again later.
+static void tell_point(struct core *core, struct sweep *sweep, struct trial *trial, struct point *point)
+{
     struct batch *batch = core->batch;
     ARRAY_GROW(batch->tells, batch->tell_count, batch->tell_capacity);
-    batch->tells[batch->tell_count++] = (struct tell){
-        .sweep = sweep->row.id,
-        .point = point->point,
-        .state = point->with_value ? (point->stopped ? POINT_STOPPED : POINT_DONE)
-                 : point->cancelled ? POINT_CANCELLED
-                                    : POINT_FAILED,
-        .value = point->with_value ? point->sum / point->with_value : (double)NAN};
+    batch->tells[batch->tell_count++] = (struct tell){.sweep = sweep->row.id,
+                                                      .point = point->point,
+                                                      .state = point_state_of(point),
+                                                      .value = mean_of(point)};
     trial->row.tell_number = ++sweep->row.tell_count;
-    HASH_DEL(sweep->points, point);
-    free(point);
 }
 
 void trial_finish(struct core *core, struct now now, struct trial *trial, enum trial_state state, const char *text)
@@ -410,12 +454,12 @@ void trial_finish(struct core *core, struct now now, struct trial *trial, enum t
         sweep->best = trial->row.value;
         sweep->best_number = trial->row.number;
     }
-    if (state == TRIAL_DONE && trial->row.has_value && sweep->spec->has_target)
-        sweep->target_reached = sweep->target_reached ||
-                                (sweep->spec->goal == GOAL_MAXIMIZE ? trial->row.value >= sweep->spec->target
-                                                                    : trial->row.value <= sweep->spec->target);
-    if (trial->row.tell_number == 0) {
-        point_count(sweep, trial->row.point, state, trial->row.has_value, trial->row.value);
-        tell_point(core, sweep, trial);
-    }
+    if (state == TRIAL_DONE && trial->row.has_value)
+        sweep->target_reached = sweep->target_reached || sweep_hits_target(sweep, trial->row.value);
+    struct point *point = point_count(sweep, trial->row.point, state, trial->row.has_value, trial->row.value);
+    if (point->over < point->made)
+        return;
+    if (!point->told)
+        tell_point(core, sweep, trial, point);
+    point_free(sweep, point);
 }
