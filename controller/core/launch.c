@@ -6,6 +6,7 @@
 #include "controller/core/core_impl.h"
 
 #include "base/json.h"
+#include "base/mutant.h"
 #include "base/num.h"
 #include "space/command.h"
 
@@ -94,7 +95,7 @@ static void fill_item(struct msg_launch_item *item, const struct core *core, con
     // The shim's lease ends well before ours: a quarter is how old the confirmation may be that renews it (agent/core.c), an eighth
     // is for drift and for the killing.
     if (spec->isolation == ISOLATION_STOP)
-        item->lease_ms = core->options.lease_ms / 8 * 5;
+        item->lease_ms = core->options.lease_ms / 8 * (MUTANT(MUTANT_LONG_LEASE) ? 16 : 5);
 }
 
 // At most, as a JSON string.

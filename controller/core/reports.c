@@ -215,7 +215,8 @@ static void apply_exited(struct report *report, const struct msg_exited *exited)
         return;
     }
     if (attempt->row.state == ATTEMPT_EXITED) {
-        shorten(report, attempt, exited->lengths);
+        if (!MUTANT(MUTANT_LENGTHS_STAY))
+            shorten(report, attempt, exited->lengths);
         return;
     }
     struct attempt_row *row = &attempt->row;

@@ -120,7 +120,8 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
     const char *message = attempt->row.message && *attempt->row.message ? attempt->row.message : NULL;
     if (sweep_is_cancelling(sweep)) { // it does not run anything again
         trial_finish(core, now, trial, TRIAL_CANCELLED, "the sweep was cancelled");
-        trial_store(core, trial);
+        if (!MUTANT(MUTANT_CANCEL_NOT_STORED))
+            trial_store(core, trial);
         return;
     }
     if (class_id == EXIT_INTERRUPTED) {

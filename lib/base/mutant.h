@@ -9,7 +9,10 @@
     X(MUTANT_SEAL_EARLY, "an attempt is sealed before its bytes are stored")                                            \
     X(MUTANT_RESULT_OVERWRITES, "a superseded attempt's result counts")                                                 \
     X(MUTANT_NO_TOMBSTONES, "an agent starts a late copy of a launch it has been through")                              \
-    X(MUTANT_FORGET_ON_SEND, "an agent forgets a run when its end is sent, not when it is acknowledged")
+    X(MUTANT_FORGET_ON_SEND, "an agent forgets a run when its end is sent, not when it is acknowledged")                \
+    X(MUTANT_LONG_LEASE, "a shim's lease ends after the controller's")                                                  \
+    X(MUTANT_CANCEL_NOT_STORED, "a run that fails while its sweep is cancelled leaves its trial running in the store")  \
+    X(MUTANT_LENGTHS_STAY, "bytes that a power loss took back after the end was told are waited for")
 
 enum mutant {
     MUTANT_NONE,
