@@ -190,7 +190,8 @@ static void drop_missing(struct core *core, struct now now, struct agent *agent,
         struct trial *trial = attempt->trial;
         attempt_end(core, now, attempt, started ? ATTEMPT_LOST : ATTEMPT_REFUSED,
                     started ? batch_stringf(core->batch, "its agent %s no longer has it", agent->row.name)
-                            : "it had not been started when its agent connected anew");
+                            : "it had not been started when its agent connected anew",
+                    0);
         attempt_free(core, attempt);
         if (trial_state_terminal(trial->row.state))
             trial_free(core, trial);
@@ -327,7 +328,7 @@ static void lose_all(struct core *core, struct now now, struct agent *agent, con
         if (state != ATTEMPT_ASSIGNED && state != ATTEMPT_RUNNING && state != ATTEMPT_EXITED)
             continue;
         struct trial *trial = attempt->trial;
-        attempt_end(core, now, attempt, ATTEMPT_LOST, text);
+        attempt_end(core, now, attempt, ATTEMPT_LOST, text, 0);
         if (trial_state_terminal(trial->row.state))
             trial_free(core, trial);
     }

@@ -371,12 +371,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 static uint64_t sweep_deadline(const struct core *core, const struct sweep *sweep)
 {
     uint64_t deadline = UINT64_MAX;
-    const struct trial *trial;
     if (!sweep_gives(core, sweep))
         return deadline;
-    DL_FOREACH (sweep->pending, trial)
-        if (trial->not_before_ms > core->now_ms)
-            deadline = earlier(deadline, trial->not_before_ms);
+    if (sweep->waiting)
+        deadline = earlier(deadline, sweep->wake_ms);
     if (sweep->ask_after_ms > core->now_ms)
         deadline = earlier(deadline, sweep->ask_after_ms);
     if (sweep->spec->budget_ms && sweep->running > 0)
@@ -480,7 +478,7 @@ static bool check_sweep(const struct core *core, const struct sweep *sweep, stru
         if (trial->queued != (trial->row.state == TRIAL_PENDING))
             return err_set(err, ERR_STATE, "trial %llu is pending and not in the queue", (unsigned long long)trial->row.number), false;
     }
-    if (total != sweep->row.trial_count || pending != sweep->row.trials[TRIAL_PENDING] || pending != sweep->pending_count ||
+    if (total != sweep->row.trial_count || pending != sweep->row.trials[TRIAL_PENDING] || pending != sweep->pending_count + sweep->waiting_count ||
         running != sweep->row.trials[TRIAL_RUNNING] || running != sweep->running)
         return err_set(err, ERR_STATE, "the counts of sweep %s do not add up", sweep->row.key), false;
     return true;

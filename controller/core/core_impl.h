@@ -60,8 +60,8 @@ struct trial {
     struct sweep *sweep;
     struct attempt *current; // the open attempt whose result counts
     struct attempt *attempts; // all that are held in memory
-    uint64_t not_before_ms; // backoff
-    bool queued;            // in the sweep's pending list
+    uint64_t not_before_ms; // backoff; 0: it may start now
+    bool queued;            // in the sweep's list of pending or of waiting ones
     struct trial *prev, *next;
     UT_hash_handle hh;
 };
@@ -80,8 +80,10 @@ struct sweep {
     struct sweep_row row;   // strings owned; the spec's text is not kept
     struct spec *spec;      // policy: the latest reading
     struct spec *base;      // the first reading: the strategy borrows its space. May be the same.
-    struct trial *pending;  // list in the order of numbers
-    uint64_t pending_count;
+    struct trial *pending;  // that may start now, in the order of numbers
+    struct trial *waiting;  // pending, too, but in backoff; in no order
+    uint64_t pending_count, waiting_count; // each of its own list
+    uint64_t wake_ms;       // when the first of the waiting ones is due; meant only while there are some
     uint32_t running;
     struct point *points;
     bool asking;            // an ask is out
@@ -175,13 +177,14 @@ void attempt_store(struct core *core, struct attempt *attempt);
 void attempt_take(struct attempt *attempt);    // reserve its resources at its agent
 void attempt_give_back(struct attempt *attempt);
 void attempt_kill(struct attempt *attempt, const char *class_word, uint64_t grace_ms);
-void attempt_end(struct core *core, struct now now, struct attempt *attempt, enum attempt_state state, const char *text);
+void attempt_end(struct core *core, struct now now, struct attempt *attempt, enum attempt_state state, const char *text, uint64_t wait_ms);
 void attempt_seal(struct core *core, struct now now, struct attempt *attempt);
 struct trial *trial_new(struct core *core, struct sweep *sweep, const struct trial_row *row);
 void trial_free(struct core *core, struct trial *trial);
 void trial_store(struct core *core, const struct trial *trial);
 void trial_queue(struct trial *trial, uint64_t not_before_ms);
 void trial_unqueue(struct trial *trial);
+void trial_wake(struct sweep *sweep, uint64_t now_ms); // whose backoff is over may start
 void trial_set_state(struct trial *trial, enum trial_state state);
 void trial_finish(struct core *core, struct now now, struct trial *trial, enum trial_state state, const char *text);
 struct point *point_get(struct sweep *sweep, uint64_t point);

@@ -161,26 +161,17 @@ uint64_t place_room(const struct core *core, const struct sweep *sweep)
 
 // ---- Choosing
 
-static struct trial *ready(const struct sweep *sweep, uint64_t now_ms)
-{
-    struct trial *trial;
-    DL_FOREACH (sweep->pending, trial)
-        if (trial->not_before_ms <= now_ms)
-            return trial;
-    return NULL;
-}
-
 static bool may_start(const struct core *core, const struct sweep *sweep)
 {
     return sweep_gives(core, sweep) && (!sweep->spec->parallel || sweep->running < sweep->spec->parallel);
 }
 
-// The sweep whose turn it is; NULL when none has a trial that is ready.
-static struct sweep *choose(const struct core *core, uint64_t now_ms)
+// The sweep whose turn it is; NULL when none has a trial that may start.
+static struct sweep *choose(const struct core *core)
 {
     struct sweep *best = NULL;
     for (struct sweep *sweep = core->sweeps; sweep; sweep = sweep->hh.next) {
-        if (!sweep->pending || sweep->passed_over || !may_start(core, sweep) || !ready(sweep, now_ms))
+        if (!sweep->pending || sweep->passed_over || !may_start(core, sweep))
             continue;
         if (!best || sweep->running < best->running || (sweep->running == best->running && sweep->served < best->served))
             best = sweep;
@@ -264,9 +255,9 @@ static void place_pass(struct core *core, struct now now, bool ahead)
     struct place place;
     for (sweep = core->sweeps; sweep; sweep = sweep->hh.next)
         sweep->passed_over = false;
-    while ((sweep = choose(core, now.mono_ms))) {
+    while ((sweep = choose(core))) {
         if (find_place(core, sweep, ahead, &place))
-            launch_trial(core, now, ready(sweep, now.mono_ms), &place);
+            launch_trial(core, now, sweep->pending, &place);
         else
             sweep->passed_over = true;
     }
@@ -275,12 +266,14 @@ static void place_pass(struct core *core, struct now now, bool ahead)
 void place_all(struct core *core, struct now now)
 {
     struct sweep *sweep, *tmp;
+    HASH_ITER (hh, core->sweeps, sweep, tmp)
+        trial_wake(sweep, now.mono_ms);
     if (!core->draining && core->agents) {
         place_pass(core, now, false);
         place_pass(core, now, true);
     }
     HASH_ITER (hh, core->sweeps, sweep, tmp) {
-        if (sweep_gives(core, sweep) && sweep->running == 0 && (sweep->pending || !sweep->row.exhausted))
+        if (sweep_gives(core, sweep) && sweep->running == 0 && (sweep->pending || sweep->waiting || !sweep->row.exhausted))
             explain_blocked(core, sweep);
         else
             set_blocked(sweep, NULL);

@@ -248,7 +248,7 @@ static void apply_refused(struct report *report, const struct msg_refused *refus
     if (!attempt || attempt->row.state != ATTEMPT_ASSIGNED)
         return;
     struct trial *trial = attempt->trial;
-    attempt_end(report->core, report->now, attempt, ATTEMPT_REFUSED, batch_string(report->core->batch, refused->reason));
+    attempt_end(report->core, report->now, attempt, ATTEMPT_REFUSED, batch_string(report->core->batch, refused->reason), BACKOFF_FIRST_MS);
     attempt_free(report->core, attempt);
     if (trial_state_terminal(trial->row.state))
         trial_free(report->core, trial);

@@ -110,7 +110,7 @@ void sweep_check_end(struct core *core, struct now now, struct sweep *sweep)
     if (sweep->row.state != SWEEP_RUNNING || sweep->held || sweep->asking)
         return;
     const char *reason = end_reason(core, sweep);
-    if (reason && (sweep->pending_count == 0 || is_closed(sweep)))
+    if (reason && (sweep->row.trials[TRIAL_PENDING] == 0 || is_closed(sweep)))
         sweep_set_state(core, now, sweep, SWEEP_FINISHED, reason);
 }
 
@@ -172,7 +172,7 @@ int core_submit(struct core *core, struct now now, struct spec **spec, const cha
 // What is left to do after a change of caps: something pending, or room under every cap.
 static bool has_more(struct core *core, const struct sweep *sweep)
 {
-    return !is_closed(sweep) && (sweep->pending_count > 0 || sweep->running > 0 || !end_reason(core, sweep));
+    return !is_closed(sweep) && (sweep->row.trials[TRIAL_PENDING] > 0 || sweep->running > 0 || !end_reason(core, sweep));
 }
 
 int core_respec(struct core *core, struct now now, uint64_t id, struct spec **spec)
@@ -329,7 +329,9 @@ void sweep_cancel_rest(struct core *core, struct now now, struct sweep *sweep)
 {
     struct trial *trial, *tmp;
     struct attempt *attempt, *tmp_attempt;
-    DL_FOREACH_SAFE (sweep->pending, trial, tmp) {
+    HASH_ITER (hh, core->trials, trial, tmp) {
+        if (trial->sweep != sweep || !trial->queued)
+            continue;
         trial_finish(core, now, trial, TRIAL_CANCELLED, "the sweep was cancelled");
         trial_store(core, trial);
         trial_free(core, trial);

@@ -97,9 +97,8 @@ void attempt_kill(struct attempt *attempt, const char *class_word, uint64_t grac
     attempt->killed_ms = 0;
 }
 
-static void trial_again(struct core *core, struct now now, struct trial *trial, uint64_t wait_ms)
+static void trial_again(struct now now, struct trial *trial, uint64_t wait_ms)
 {
-    (void)core;
     trial_set_state(trial, TRIAL_PENDING);
     trial_queue(trial, wait_ms ? now.mono_ms + wait_ms : 0);
 }
@@ -126,7 +125,7 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
     }
     if (class_id == EXIT_INTERRUPTED) {
         core_event(core, now, sweep, trial, attempt, attempt->agent, "interrupted", "ended on request; it runs again when the sweep goes on");
-        trial_again(core, now, trial, 0);
+        trial_again(now, trial, 0);
     } else if (trial->row.retries[class_id] < sweep->spec->retry[class_id]) {
         uint32_t used = ++trial->row.retries[class_id];
         bool at_once = class_id == EXIT_LOST || class_id == EXIT_KILLED;
@@ -134,7 +133,7 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
                    batch_stringf(core->batch, "%s (%s)%s%s; retry %u of %u", exit_class_word(class_id),
                                  exit_class_meaning(class_id), message ? ": " : "", message ? message : "", used,
                                  sweep->spec->retry[class_id]));
-        trial_again(core, now, trial, at_once ? 0 : backoff_ms(used));
+        trial_again(now, trial, at_once ? 0 : backoff_ms(used));
     } else {
         const char *text = batch_stringf(core->batch, "%s: %s%s%s", exit_class_word(class_id),
                                          class_id == EXIT_FAILED ? batch_stringf(core->batch, "exit code %lld", (long long)attempt->row.code)
@@ -145,8 +144,8 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
     trial_store(core, trial);
 }
 
-// An attempt that will not give a result any more (lost, refused): its trial goes on without it.
-void attempt_end(struct core *core, struct now now, struct attempt *attempt, enum attempt_state state, const char *text)
+// An attempt that will not give a result any more (lost, refused): its trial goes on without it, after `wait_ms` where it costs no retry.
+void attempt_end(struct core *core, struct now now, struct attempt *attempt, enum attempt_state state, const char *text, uint64_t wait_ms)
 {
     struct trial *trial = attempt->trial;
     bool was_running = attempt->row.state != ATTEMPT_ASSIGNED;
@@ -174,7 +173,7 @@ void attempt_end(struct core *core, struct now now, struct attempt *attempt, enu
     } else if (was_running && !asked) {
         retry_or_fail(core, now, trial, attempt, EXIT_LOST);
     } else {
-        trial_again(core, now, trial, state == ATTEMPT_REFUSED && !asked ? BACKOFF_FIRST_MS : 0);
+        trial_again(now, trial, asked ? 0 : wait_ms);
         trial_store(core, trial);
     }
 }
@@ -328,28 +327,64 @@ static int by_number(const struct trial *a, const struct trial *b)
     return a->row.number < b->row.number ? -1 : a->row.number > b->row.number;
 }
 
+static void append_pending(struct trial *trial)
+{
+    struct sweep *sweep = trial->sweep;
+    trial->not_before_ms = 0;
+    sweep->pending_count++;
+    if (!sweep->pending || by_number(sweep->pending->prev, trial) < 0)
+        DL_APPEND(sweep->pending, trial); // the usual case: a new one
+    else
+        DL_INSERT_INORDER(sweep->pending, trial, by_number);
+}
+
 void trial_queue(struct trial *trial, uint64_t not_before_ms)
 {
-    trial->not_before_ms = not_before_ms;
+    struct sweep *sweep = trial->sweep;
     if (trial->queued)
         return;
     trial->queued = true;
-    struct sweep *sweep = trial->sweep;
-    sweep->pending_count++;
-    if (!sweep->pending || by_number(sweep->pending->prev, trial) < 0) {
-        DL_APPEND(sweep->pending, trial); // the usual case: a new one
+    if (not_before_ms == 0) {
+        append_pending(trial);
         return;
     }
-    DL_INSERT_INORDER(sweep->pending, trial, by_number);
+    trial->not_before_ms = not_before_ms;
+    if (!sweep->waiting || not_before_ms < sweep->wake_ms)
+        sweep->wake_ms = not_before_ms;
+    sweep->waiting_count++;
+    DL_APPEND(sweep->waiting, trial);
+}
+
+void trial_wake(struct sweep *sweep, uint64_t now_ms)
+{
+    struct trial *trial, *tmp;
+    if (!sweep->waiting || now_ms < sweep->wake_ms)
+        return;
+    sweep->wake_ms = UINT64_MAX;
+    DL_FOREACH_SAFE (sweep->waiting, trial, tmp) {
+        if (trial->not_before_ms <= now_ms) {
+            DL_DELETE(sweep->waiting, trial);
+            sweep->waiting_count--;
+            append_pending(trial);
+        } else if (trial->not_before_ms < sweep->wake_ms) {
+            sweep->wake_ms = trial->not_before_ms;
+        }
+    }
 }
 
 void trial_unqueue(struct trial *trial)
 {
+    struct sweep *sweep = trial->sweep;
     if (!trial->queued)
         return;
     trial->queued = false;
-    trial->sweep->pending_count--;
-    DL_DELETE(trial->sweep->pending, trial);
+    if (trial->not_before_ms > 0) {
+        DL_DELETE(sweep->waiting, trial);
+        sweep->waiting_count--;
+    } else {
+        DL_DELETE(sweep->pending, trial);
+        sweep->pending_count--;
+    }
 }
 
 void trial_set_state(struct trial *trial, enum trial_state state)
