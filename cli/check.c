@@ -214,7 +214,8 @@ static void print_command(const struct spec *spec, const struct config *config)
 static int print_first(const struct spec *spec, uint64_t count, struct err *err)
 {
     const struct strategy_setup setup = {.space = spec->space,
-                                         .goal = spec->goal,
+                                         .goals = {spec->goal},
+                                         .objective_count = 1,
                                          .seed = spec->seed,
                                          .shuffle = spec->shuffle,
                                          .settings = spec->settings,

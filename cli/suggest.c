@@ -128,7 +128,9 @@ static int op_tell(struct session *session, const struct json_object *request, s
         if (!has_value && (state == POINT_DONE || state == POINT_STOPPED))
             return err_set(err, ERR_INVALID, "tell needs a value (a number, NaN, Infinity or -Infinity), or \"state\":\"failed\"");
         point->told = true;
-        strategy_tell(session->strategy, (uint64_t)id, state, value);
+        struct outcome outcome = outcome_of(state, value);
+        outcome.value_count = outcome.value_count && has_value;
+        strategy_tell(session->strategy, (uint64_t)id, &outcome);
         if (state == POINT_DONE && is_better(session, value)) {
             session->best = (uint64_t)id;
             session->best_value = value;
@@ -227,7 +229,8 @@ int command_suggest(const struct command_line *line)
     }
     if (rc == 0) {
         const struct strategy_setup setup = {.space = session.spec->space,
-                                             .goal = session.spec->goal,
+                                             .goals = {session.spec->goal},
+                                             .objective_count = 1,
                                              .seed = session.spec->seed,
                                              .shuffle = session.spec->shuffle,
                                              .settings = session.spec->settings,

@@ -111,8 +111,9 @@ static int restore_point(struct controller *controller, const struct trial_row *
                                                                    : POINT_CANCELLED;
             suggester_tell(controller->suggester, &(struct tell){.sweep = row->sweep,
                                                                  .point = row->point,
-                                                                 .state = state,
-                                                                 .value = row->value});
+                                                                 .outcome = {.state = state,
+                                                                             .value_count = row->has_value,
+                                                                             .values = {row->value}}});
         }
     }
     config_release(&config);

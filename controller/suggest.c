@@ -51,8 +51,10 @@ struct suggester {
 
 void answer_release(struct answer *answer)
 {
-    for (size_t i = 0; i < answer->count; i++)
+    for (size_t i = 0; i < answer->count; i++) {
         config_release(&answer->suggestions[i].config);
+        free(answer->suggestions[i].why);
+    }
     free(answer->suggestions);
     free(answer->reason);
     *answer = (struct answer){0};
@@ -80,8 +82,12 @@ static void answer_ask(struct strategy *strategy, const struct ask *ask, struct 
         struct suggestion *suggestion = &ret->suggestions[ret->count];
         suggestion->point = ask->first_point + i;
         ret->outcome = strategy_ask(strategy, suggestion->point, &suggestion->config, &err);
-        if (ret->outcome == 0)
-            ret->count++;
+        if (ret->outcome != 0)
+            break;
+        struct strategy_note note = strategy_note(strategy);
+        suggestion->why = xstrdup(note.text);
+        suggestion->parent = note.parent;
+        ret->count++;
     }
     ret->cursor = strategy_cursor(strategy);
     if (ret->outcome != 0 && err.text[0])
@@ -101,7 +107,7 @@ static void job_run(struct suggester *suggester, struct job *job)
         strategy_restore(job->strategy, job->tell.point, &job->config);
         break;
     case JOB_TELL:
-        strategy_tell(job->strategy, job->tell.point, job->tell.state, job->tell.value);
+        strategy_tell(job->strategy, job->tell.point, &job->tell.outcome);
         break;
     case JOB_ASK: {
         struct done *done = xcalloc(1, sizeof *done);
@@ -213,7 +219,8 @@ int suggester_add(struct suggester *suggester, uint64_t sweep, const struct spec
 {
     const struct strategy_setup setup = {
         .space = spec->space,
-        .goal = spec->goal,
+        .goals = {spec->goal},
+        .objective_count = 1,
         .seed = spec->seed,
         .shuffle = spec->shuffle,
         .settings = spec->settings,
@@ -276,7 +283,7 @@ void suggester_tell(struct suggester *suggester, const struct tell *tell)
         job_add(suggester,
                 (struct job){.kind = JOB_TELL, .strategy = entry->strategy, .tell = *tell});
     else
-        strategy_tell(entry->strategy, tell->point, tell->state, tell->value);
+        strategy_tell(entry->strategy, tell->point, &tell->outcome);
 }
 
 bool suggester_ask(struct suggester *suggester, const struct ask *ask, struct answer *ret)

@@ -78,7 +78,8 @@ int strategy_new(const char *method, const struct strategy_setup *setup, struct 
     strategy->method = found;
     strategy->ops = ops;
     strategy->space = setup->space;
-    strategy->goal = setup->goal;
+    memcpy(strategy->goals, setup->goals, sizeof strategy->goals);
+    strategy->objective_count = setup->objective_count ? setup->objective_count : 1;
     strategy->seed = setup->seed;
     strategy->units = xcalloc(space_count(setup->space), sizeof *strategy->units);
     strategy->failures = xcalloc(space_constraint_count(setup->space), sizeof *strategy->failures);
@@ -102,10 +103,21 @@ int strategy_ask(struct strategy *strategy, uint64_t point, struct config *ret, 
     return strategy->ops->ask(strategy, point, ret, err);
 }
 
-void strategy_tell(struct strategy *strategy, uint64_t point, enum point_state state, double value)
+struct strategy_note strategy_note(const struct strategy *strategy)
+{
+    return strategy->ops->note ? strategy->ops->note(strategy) : (struct strategy_note){0};
+}
+
+struct outcome outcome_of(enum point_state state, double value)
+{
+    bool counts = state == POINT_DONE || state == POINT_STOPPED;
+    return (struct outcome){.state = state, .value_count = counts, .values = {value}};
+}
+
+void strategy_tell(struct strategy *strategy, uint64_t point, const struct outcome *outcome)
 {
     if (strategy->ops->tell)
-        strategy->ops->tell(strategy, point, state, value);
+        strategy->ops->tell(strategy, point, outcome);
 }
 
 void strategy_report(struct strategy *strategy, uint64_t point, int64_t step, double value)

@@ -15,6 +15,8 @@
 
 enum goal { GOAL_MINIMIZE, GOAL_MAXIMIZE };
 
+#define OBJECTIVES_MAX 8 // of one sweep
+
 enum strategy_caps {
     STRATEGY_INDEXED = 1 << 0,  // point i is a function of (seed, i): restore needs only the cursor
     STRATEGY_FINITE = 1 << 1,   // ends by itself (ERR_EXHAUSTED)
@@ -40,7 +42,8 @@ struct strategy_setting {
 // What a strategy is made from. All borrowed; space and settings must outlive the strategy.
 struct strategy_setup {
     const struct space *space;
-    enum goal goal;
+    enum goal goals[OBJECTIVES_MAX]; // of each objective
+    size_t objective_count;          // 0 counts as 1
     uint64_t seed;
     bool shuffle;               // grid: `order: shuffle`
     const struct strategy_setting *settings; // checked against the options table by strategy_new
@@ -48,6 +51,23 @@ struct strategy_setup {
 };
 
 enum point_state { POINT_DONE, POINT_FAILED, POINT_STOPPED, POINT_CANCELLED };
+
+// What came of a point: of all its repeats together.
+struct outcome {
+    enum point_state state;
+    uint32_t value_count;             // repeats that gave values; 0: none did, and the values are not looked at
+    double values[OBJECTIVES_MAX];    // the mean over the repeats of each objective; may be NaN or infinite
+    double variances[OBJECTIVES_MAX]; // sample variance of one repeat's value; 0 where value_count < 2
+};
+
+// The outcome of one run with one objective.
+struct outcome outcome_of(enum point_state state, double value);
+
+// What a strategy says of the point it gave last.
+struct strategy_note {
+    const char *text; // a sentence for `trawl why`: how it came to this point; NULL: nothing that the method's name does not say
+    uint64_t parent;  // the point whose run this one goes on from (hyperband), 0: none
+};
 
 struct strategy;
 
@@ -80,9 +100,12 @@ int strategy_ask(struct strategy *strategy, uint64_t point, struct config *ret, 
 #define STRATEGY_REJECTS_MAX 100000  // draws in one ask before the constraints count as unsatisfiable
 #define STRATEGY_SCAN_MAX 1000000    // grid indices looked at in one ask before ERR_AGAIN
 
-// The outcome of a point: its objective (may be NaN or infinite; ignored unless POINT_DONE or
-// POINT_STOPPED). A second tell of the same point is ignored.
-void strategy_tell(struct strategy *strategy, uint64_t point, enum point_state state, double value);
+// About the point of the last ask that gave one; the text lives until the next call. Zero before the first.
+struct strategy_note strategy_note(const struct strategy *strategy);
+
+// The outcome of a point; its values count only when it is POINT_DONE or POINT_STOPPED. A second tell of
+// the same point is ignored.
+void strategy_tell(struct strategy *strategy, uint64_t point, const struct outcome *outcome);
 
 // An intermediate value; kept by strategies that learn from curves, ignored by the rest.
 void strategy_report(struct strategy *strategy, uint64_t point, int64_t step, double value);

@@ -14,7 +14,8 @@ struct strategy_ops {
     int (*create)(const struct strategy_setup *setup, struct strategy **ret, struct err *err);
     void (*destroy)(struct strategy *strategy); // all of it
     int (*ask)(struct strategy *strategy, uint64_t point, struct config *ret, struct err *err);
-    void (*tell)(struct strategy *strategy, uint64_t point, enum point_state state, double value);
+    void (*tell)(struct strategy *strategy, uint64_t point, const struct outcome *outcome);
+    struct strategy_note (*note)(const struct strategy *strategy);
     void (*report)(struct strategy *strategy, uint64_t point, int64_t step, double value);
     void (*restore)(struct strategy *strategy, uint64_t point, const struct config *config);
     uint64_t (*cursor)(const struct strategy *strategy); // NULL: 0
@@ -25,7 +26,8 @@ struct strategy {
     const struct strategy_method *method;
     const struct strategy_ops *ops;
     const struct space *space;
-    enum goal goal;
+    enum goal goals[OBJECTIVES_MAX];
+    size_t objective_count; // 1 or more
     uint64_t seed;
     struct config view; // scratch: the point being looked at
     double *units;      // scratch: one a parameter

@@ -226,8 +226,7 @@ struct ask {
 
 struct tell {
     uint64_t sweep, point;
-    enum point_state state;
-    double value;
+    struct outcome outcome;
 };
 
 // A batch. Strings and rows inside are owned by the batch; bytes of logs are borrowed from the message

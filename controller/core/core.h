@@ -80,7 +80,9 @@ int core_submit(struct core *core, struct now now, struct spec **spec, const cha
 // after them. outcome: 0 more may come; ERR_EXHAUSTED; ERR_AGAIN (ask later); else the sweep is paused with `reason`.
 struct suggestion {
     uint64_t point;
-    struct config config; // borrowed
+    struct config config; // borrowed, as all of it
+    char *why;            // how the strategy came to it (strategy_note), or NULL
+    uint64_t parent;      // the point whose run this one goes on from, 0: none
 };
 void core_suggested(struct core *core, struct now now, uint64_t sweep,
                     const struct suggestion *suggestions, size_t count, uint64_t cursor, int outcome,

@@ -230,9 +230,10 @@ void sweep_ask(struct core *core, struct now now, struct sweep *sweep, uint64_t 
     sweep->asked_tells = sweep->row.tell_count;
 }
 
-static void make_trial(struct core *core, struct now now, struct sweep *sweep, uint64_t point, uint32_t repeat,
-                       const char *config)
+static void make_trial(struct core *core, struct now now, struct sweep *sweep, const struct suggestion *suggestion,
+                       uint32_t repeat, const char *config)
 {
+    uint64_t point = suggestion->point;
     struct trial_row row = {.id = core->options.next_trial++,
                             .sweep = sweep->row.id,
                             .number = ++sweep->row.trial_count,
@@ -249,6 +250,8 @@ static void make_trial(struct core *core, struct now now, struct sweep *sweep, u
     struct change *change = batch_change(core->batch, CHANGE_TRIAL_NEW);
     change->trial = row;
     change->trial.config = (char *)batch_string(core->batch, config);
+    if (suggestion->why)
+        core_event(core, now, sweep, trial, NULL, NULL, "suggested", batch_string(core->batch, suggestion->why));
 }
 
 void core_suggested(struct core *core, struct now now, uint64_t id, const struct suggestion *suggestions, size_t count,
@@ -267,7 +270,7 @@ void core_suggested(struct core *core, struct now now, uint64_t id, const struct
         config_write_json(&config, sweep->base->space, &suggestions[i].config);
         sweep->row.point_count = suggestions[i].point;
         for (uint32_t repeat = 0; repeat < sweep->spec->repeats && sweep_trials_left(sweep) > 0; repeat++)
-            make_trial(core, now, sweep, suggestions[i].point, repeat, str_get(&config));
+            make_trial(core, now, sweep, &suggestions[i], repeat, str_get(&config));
     }
     str_release(&config);
     if (outcome == ERR_EXHAUSTED)

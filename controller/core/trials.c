@@ -473,8 +473,9 @@ static void tell_point(struct core *core, struct sweep *sweep, struct trial *tri
     ARRAY_GROW(batch->tells, batch->tell_count, batch->tell_capacity);
     batch->tells[batch->tell_count++] = (struct tell){.sweep = sweep->row.id,
                                                       .point = point->point,
-                                                      .state = point_state_of(point),
-                                                      .value = mean_of(point)};
+                                                      .outcome = {.state = point_state_of(point),
+                                                                  .value_count = point->with_value,
+                                                                  .values = {mean_of(point)}}};
     trial->row.tell_number = ++sweep->row.tell_count;
 }
 

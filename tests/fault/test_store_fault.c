@@ -104,15 +104,15 @@ static int child_status(const struct fixture *fixture, int rc, const struct err 
     return 1;
 }
 
-struct outcome {
+struct crash_outcome {
     unsigned told;
     bool struck;
     int status;
 };
 
-static struct outcome run(struct fixture *fixture, enum fault_kind kind, unsigned at, bool lasting)
+static struct crash_outcome run(struct fixture *fixture, enum fault_kind kind, unsigned at, bool lasting)
 {
-    struct outcome outcome = {0};
+    struct crash_outcome outcome = {0};
     int fds[2];
     assert_int_equal(pipe(fds), 0);
     pid_t pid = fork();
@@ -155,7 +155,7 @@ static void log_reaches_cursor(struct fixture *fixture)
     str_release(&bytes);
 }
 
-static void check_left(struct fixture *fixture, const struct outcome *outcome)
+static void check_left(struct fixture *fixture, const struct crash_outcome *outcome)
 {
     fixture_open(fixture);
     assert_false(marker_there(fixture));
@@ -179,7 +179,7 @@ static unsigned walk_calls(enum fault_kind kind, bool lasting)
     for (unsigned at = 1; at < CALLS_MAX; at++) {
         struct fixture *fixture = NULL;
         assert_int_equal(fixture_setup((void **)&fixture), 0);
-        struct outcome outcome = run(fixture, kind, at, lasting);
+        struct crash_outcome outcome = run(fixture, kind, at, lasting);
         if (outcome.status > 1 && outcome.status != FAULT_CRASHED)
             fail_msg("kind %d, call %u: status %d", kind, at, outcome.status);
         if (outcome.status == 0)
@@ -248,7 +248,7 @@ static void test_open_copies_and_goes_on_when_a_call_of_the_copy_fails(void **st
             store_close(store);
         else
             assert_true(err.text[0] != '\0');
-        check_left(fixture, &(struct outcome){.told = 1});
+        check_left(fixture, &(struct crash_outcome){.told = 1});
         fixture_teardown((void **)&fixture);
     }
     assert_true(at > 20);
@@ -272,7 +272,7 @@ static void test_commit_leaves_marker_when_sqlite_meets_an_io_error(void **state
     assert_true(marker_there(fixture));
     assert_non_null(strstr(err.text, "check the disk"));
     fixture_close(fixture);
-    check_left(fixture, &(struct outcome){.told = 0});
+    check_left(fixture, &(struct crash_outcome){.told = 0});
 }
 
 struct tally {

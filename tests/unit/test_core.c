@@ -68,7 +68,7 @@ static void take(struct world *world)
         }
     }
     for (size_t i = 0; i < world->batch.tell_count; i++)
-        world->told[world->told_count++] = world->batch.tells[i].value;
+        world->told[world->told_count++] = world->batch.tells[i].outcome.values[0];
     for (size_t i = 0; i < world->batch.change_count; i++)
         if (world->batch.changes[i].kind == CHANGE_EVENT)
             snprintf(world->last_event, sizeof world->last_event, "%s", world->batch.changes[i].event.text);

@@ -234,8 +234,8 @@ static void test_core_metrics_keep_nan_and_infinity_as_they_are(void **state)
     uint64_t number;
     double value;
     assert_false(core_sweep_best(world->core, 1, &number, &value)); // never the best
-    assert_int_equal(world->tells[0].state, POINT_DONE);
-    assert_true(isnan(world->tells[0].value));
+    assert_int_equal(world->tells[0].outcome.state, POINT_DONE);
+    assert_true(isnan(world->tells[0].outcome.values[0]));
 }
 
 static void test_core_metrics_prefer_the_summary_when_points_come_later(void **state)

@@ -63,7 +63,7 @@ static void test_core_trial_is_done_without_a_value_when_there_is_no_objective(v
     finish(world, 0, 1, "", "success", 0);
     assert_trial(world, 1, 1, TRIAL_DONE);
     assert_false(trial(world, 1, 1)->has_value);
-    assert_int_equal(world->tells[0].state, POINT_DONE);
+    assert_int_equal(world->tells[0].outcome.state, POINT_DONE);
 }
 
 static void test_core_trial_says_its_exit_code_when_it_failed(void **state)
@@ -190,9 +190,9 @@ static void test_core_tells_once_when_all_repeats_are_over(void **state)
     assert_int_equal(world->tell_count, 0);
     finish(world, 0, 3, "{\"loss\": 2}\n", "success", 0);
     assert_int_equal(world->tell_count, 1);
-    assert_int_equal(world->tells[0].state, POINT_DONE);
+    assert_int_equal(world->tells[0].outcome.state, POINT_DONE);
     assert_int_equal(world->tells[0].point, trial(world, 1, 1)->point);
-    assert_true(world->tells[0].value == 1.5);
+    assert_true(world->tells[0].outcome.values[0] == 1.5);
     assert_int_equal(trial(world, 1, 3)->tell_number, 1);
     assert_int_equal(trial(world, 1, 1)->tell_number, 0);
     assert_int_equal(world->sweeps[1].tell_count, 1);
@@ -205,7 +205,7 @@ static void test_core_tells_failed_when_no_repeat_gave_a_value(void **state)
     finish(world, 0, 1, "", "failed", 1);
     finish(world, 0, 2, "", "failed", 1);
     assert_int_equal(world->tell_count, 1);
-    assert_int_equal(world->tells[0].state, POINT_FAILED);
+    assert_int_equal(world->tells[0].outcome.state, POINT_FAILED);
 }
 
 static void test_core_tells_the_mean_when_it_restarts_between_repeats(void **state)
@@ -218,7 +218,7 @@ static void test_core_tells_the_mean_when_it_restarts_between_repeats(void **sta
     say_hello(world, 0, one, held, 1);
     finish(world, 0, 2, "{\"loss\": 4}\n", "success", 0);
     assert_int_equal(world->tell_count, 1);
-    assert_true(world->tells[0].value == 2.5);
+    assert_true(world->tells[0].outcome.values[0] == 2.5);
 }
 
 static void test_core_tells_a_point_with_fewer_repeats_when_the_cap_cuts_it(void **state)
@@ -274,7 +274,7 @@ static void test_core_retry_verb_takes_the_old_result_out_of_the_mean(void **sta
     finish(world, 0, 2, "{\"loss\": 4}\n", "success", 0);
     finish(world, 0, 3, "{\"loss\": 2}\n", "success", 0);
     assert_int_equal(world->tell_count, 1);
-    assert_true(world->tells[0].value == 3);
+    assert_true(world->tells[0].outcome.values[0] == 3);
 }
 
 static void test_core_retry_verb_tells_no_second_time_when_repeats_were_told(void **state)
@@ -337,7 +337,7 @@ static void test_core_cancel_ends_a_running_trial(void **state)
     assert_trial(world, 1, 1, TRIAL_RUNNING);
     finish(world, 0, 1, LINE, "cancelled", -1);
     assert_trial(world, 1, 1, TRIAL_CANCELLED);
-    assert_int_equal(world->tells[0].state, POINT_CANCELLED);
+    assert_int_equal(world->tells[0].outcome.state, POINT_CANCELLED);
     assert_int_equal(core_cancel_trial(world->core, world->now, 1, NULL), ERR_STATE);
 }
 

@@ -35,7 +35,7 @@ static inline void assert_seek_continues(const char *method, const struct strate
         struct config again = asked(second, i);
         assert_true(config_equal(&config, &again));
         assert_true(strategy_cursor(first) == strategy_cursor(second));
-        strategy_tell(second, i, POINT_DONE, 1.0); // ignored, in any order
+        strategy_tell(second, i, &(struct outcome){.state = POINT_DONE, .value_count = 1, .values = {1.0}}); // ignored, in any order
         strategy_report(second, i, 0, 1.0);
         strategy_restore(second, i, &again);
         config_release(&config);
