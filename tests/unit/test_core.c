@@ -113,7 +113,7 @@ static void submit(struct world *world, const char *text)
     problems_release(&problems);
     assert_int_equal(core_submit(world->core, now_of(world), &spec, NULL, &world->sweep, NULL), 0);
     const struct spec *kept = core_sweep_spec(world->core, world->sweep);
-    struct strategy_setup setup = {.space = kept->space, .goal = kept->goal, .seed = kept->seed};
+    struct strategy_setup setup = {.space = kept->space, .goals = {kept->goal}, .seed = kept->seed};
     strategy_free(world->strategy);
     assert_int_equal(strategy_new(kept->strategy, &setup, &world->strategy, NULL), 0);
 }
