@@ -36,7 +36,7 @@ static char *corpus_dir(void)
 static bool gives_configuration(const struct spec *spec)
 {
     struct strategy_setup setup = {.space = spec->space,
-                                   .goal = spec->goal,
+                                   .goals = {spec->goal},
                                    .seed = spec->seed,
                                    .shuffle = spec->shuffle,
                                    .settings = spec->settings,
