@@ -13,3 +13,12 @@ if(TRAWL_TESTS OR NOT DEFINED TRAWL_TESTS)
 endif()
 find_path(PCG_INCLUDE_DIR pcg_random.hpp REQUIRED)
 find_path(UTHASH_INCLUDE_DIR uthash.h REQUIRED)
+# OpenBLAS in its build without threads, wherever Debian's alternatives point: one thread is the contract (the same
+# suggestions every time, and no threads of others in our processes).
+find_path(OPENBLAS_INCLUDE_DIR cblas.h REQUIRED PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial openblas-serial openblas)
+find_library(OPENBLAS_LIBRARY openblas REQUIRED PATH_SUFFIXES openblas-serial)
+get_filename_component(OPENBLAS_DIR "${OPENBLAS_LIBRARY}" DIRECTORY)
+add_library(trawl_blas INTERFACE)
+target_include_directories(trawl_blas SYSTEM INTERFACE "${OPENBLAS_INCLUDE_DIR}")
+target_link_libraries(trawl_blas INTERFACE "${OPENBLAS_LIBRARY}")
+target_link_options(trawl_blas INTERFACE "-Wl,-rpath,${OPENBLAS_DIR}")

@@ -10,6 +10,8 @@
 
 #include "strategies/strategy.h"
 
+#include <uthash.h>
+
 enum dimension_kind {
     DIMENSION_REAL,     // continuous, [0, 1]
     DIMENSION_ORDERED,  // `levels` values in ascending order, [0, 1]
@@ -21,8 +23,8 @@ struct dimension {
     size_t param;      // in the space
     uint64_t levels;   // values it can have; 0: a continuum
     bool conditional;  // it has a `when:`
-    double *coordinates; // where levels <= DIMENSION_LEVELS_MAX: the coordinate of each level, ascending (categories: NULL)
-    uint32_t *choices;   // of lists: the place in param.values of each level
+    double *coordinates; // of each level, ascending, where there are at most DIMENSION_LEVELS_MAX; else NULL
+    double *units;       // with coordinates: the u of param_from_unit that gives each level
 };
 
 #define DIMENSION_LEVELS_MAX 1024 // more levels are treated as a continuum that is rounded
@@ -56,6 +58,8 @@ struct observation {
     int64_t last_step;      // the latest step reported and
     double last_cost;       // its first objective, as a cost
     uint64_t hash;          // config_hash
+    struct observation *same; // the next one of the same hash; private
+    UT_hash_handle hh, hh_config; // private
 };
 
 struct history {
@@ -68,7 +72,7 @@ struct history {
     size_t done, failed, stopped; // told, by state; cancelled ones are forgotten
     uint64_t version;         // grows with every change
     struct observation *by_point; // private
-    void *by_config;          // private
+    struct observation *by_config; // private
 };
 
 void history_init(struct history *history, const struct strategy_setup *setup);
