@@ -57,8 +57,10 @@ static void remember(struct lbfgs *search, const double *gradient)
         y[i] = gradient[i] - search->gradient[i];
     }
     double curvature = dot(s, y, count);
-    if (curvature <= 1e-12 * dot(y, y, count))
+    if (curvature <= 1e-12 * dot(y, y, count)) { // no valley in sight: what was learned of others misleads here
+        search->stored = 0;
         return;
+    }
     search->rho[search->next] = 1 / curvature;
     search->next = (search->next + 1) % LBFGS_MEMORY;
     search->stored += search->stored < LBFGS_MEMORY;

@@ -16,7 +16,9 @@ static const struct strategy_option no_options[] = {{.name = NULL}};
     X("random", random_ops, STRATEGY_INDEXED, no_options,                                          \
       "independent draws from the distributions")                                                  \
     X("sobol", sobol_ops, STRATEGY_INDEXED, sobol_options,                                         \
-      "a scrambled Sobol sequence: like random, but spread evenly")
+      "a scrambled Sobol sequence: like random, but spread evenly")                                \
+    X("bayes", bayes_ops, STRATEGY_LEARNS | STRATEGY_SLOW, bayes_options,                          \
+      "Gaussian processes: few trials, each chosen by what all before it say")
 
 static const struct strategy_method methods[] = {
 #define METHOD_ROW(word, ops, bits, table, text)                                                   \

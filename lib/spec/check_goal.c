@@ -19,14 +19,8 @@
 static void method_words(const char *words[static METHODS_MAX])
 {
     size_t count = 0;
-    bool has_bayes = false;
-    const struct strategy_method *method = strategy_methods();
-    for (; method->name && count < METHODS_MAX - 2; method++) {
+    for (const struct strategy_method *method = strategy_methods(); method->name && count < METHODS_MAX - 1; method++)
         words[count++] = method->name;
-        has_bayes = has_bayes || !strcmp(method->name, "bayes");
-    }
-    if (!has_bayes)
-        words[count++] = "bayes";
     words[count] = NULL;
 }
 
@@ -60,13 +54,6 @@ void check_method(struct check *c, const struct node *node)
     if (strategy_find(method)) {
         c->spec->strategy = xstrdup(method);
         c->is_grid = !strcmp(method, "grid");
-    } else if (!strcmp(method, "bayes")) {
-        c->spec->strategy = xstrdup(STAND_IN_METHOD);
-        c->is_fallback = true;
-        check_notice(
-            c, node,
-            "Bayesian search is not in this build yet: a scrambled Sobol sequence is used, which "
-            "covers the space evenly but does not learn from results");
     } else {
         report_unknown_method(c, node, method);
     }
@@ -209,7 +196,7 @@ static const char *goal_meant(struct check *c, const char *word)
 static bool method_learns(const struct spec *spec)
 {
     const struct strategy_method *method = spec->method ? strategy_find(spec->method) : NULL;
-    return method ? (method->caps & STRATEGY_LEARNS) != 0 : str_equal(spec->method, "bayes");
+    return method && (method->caps & STRATEGY_LEARNS);
 }
 
 static void report_goal(struct check *c, const struct node *node)

@@ -290,11 +290,11 @@ static void test_strategy_find_describes_each_method_when_listed(void **state)
         assert_ptr_equal(strategy_find(method->name), method);
         assert_non_null(method->help);
         assert_non_null(method->options);
-        assert_true(method->caps & STRATEGY_INDEXED);
+        assert_true(((method->caps & STRATEGY_INDEXED) != 0) != ((method->caps & STRATEGY_LEARNS) != 0));
     }
-    assert_int_equal(count, 3);
+    assert_true(count >= 4);
     assert_true(strategy_find("grid")->caps & STRATEGY_FINITE);
-    assert_null(strategy_find("bayes"));
+    assert_null(strategy_find("byes"));
     strategy_free(NULL);
 }
 

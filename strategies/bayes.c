@@ -1,0 +1,296 @@
+// Bayesian optimisation with Gaussian processes.
+//
+// An initial design of scrambled Sobol points, then the maximum of an acquisition, whose kind and output transformation
+// rotate with the trials: each has problems that it alone does badly at. docs/search.md has the mathematics, the sources
+// and the measurements behind each choice.
+
+#include "strategies/bayes_impl.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DRAWS_MAX 1000   // tries for a new point by lot
+#define SCAN_MAX 1000000 // points of a finite space that are looked through for one that is left
+
+const struct strategy_option bayes_options[] = {
+    {.name = "startup",
+     .kind = OPTION_INT,
+     .default_text = "0",
+     .min = 0,
+     .max = 1000000,
+     .help = "points of the initial design (scrambled Sobol); 0: the number of parameters + 3, at most 10"},
+    {.name = NULL}};
+
+// What a turn of the rotation does.
+struct arm {
+    enum warp warp;
+    enum acquisition_kind kind;
+    double beta;   // confidence
+    double margin; // expected improvement: by how much the best is to be beaten, in standard deviations of the targets
+};
+
+static const struct arm arms[] = {
+    {WARP_HALF_RANK, ACQUISITION_CONFIDENCE, 1.8, 0},
+    {WARP_HALF_RANK, ACQUISITION_LOG_EI, 0, 0},
+    {WARP_STANDARD, ACQUISITION_LOG_EI, 0, 0.1},
+    {WARP_HALF_RANK, ACQUISITION_LOG_EI, 0, 0},
+};
+
+// ---- Making
+
+static void make_features(struct bayes *bayes)
+{
+    const struct encoding *encoding = &bayes->history.encoding;
+    bayes->features = xcalloc(2 * encoding->count, sizeof *bayes->features);
+    for (size_t i = 0; i < encoding->count; i++) {
+        const struct dimension *dimension = &encoding->dimensions[i];
+        bool category = dimension->kind == DIMENSION_CATEGORY;
+        bayes->features[bayes->feature_count++] = (struct feature){.kind = category ? FEATURE_CODE : FEATURE_NUMBER, .scale = i};
+        if (!category && dimension->conditional) // whether it is there: half a side away from all that are
+            bayes->features[bayes->feature_count++] = (struct feature){.kind = FEATURE_NUMBER, .scale = i};
+    }
+}
+
+static void make_sobol(struct bayes *bayes, const struct strategy_setup *setup)
+{
+    size_t count = space_count(setup->space);
+    bayes->sobol_param = xcalloc(count, sizeof *bayes->sobol_param);
+    for (size_t i = 0; i < count; i++)
+        if (param_cardinality(space_param(setup->space, i)) != 1)
+            bayes->sobol_param[bayes->sobol_varying++] = i;
+    size_t dimensions = bayes->sobol_varying < sobol_dimensions_max ? bayes->sobol_varying : sobol_dimensions_max;
+    bayes->sobol_point = xcalloc(dimensions, sizeof *bayes->sobol_point);
+    sobol_sequence_init(&bayes->sobol, dimensions, true, setup->seed);
+}
+
+static int create(const struct strategy_setup *setup, struct strategy **ret, struct err *err)
+{
+    (void)err;
+    struct bayes *bayes = xcalloc(1, sizeof *bayes);
+    history_init(&bayes->history, setup);
+    make_features(bayes);
+    make_sobol(bayes, setup);
+    size_t dimensions = bayes->history.encoding.count;
+    bayes->has_conditions = space_has_conditions(setup->space);
+    bayes->has_constraints = space_constraint_count(setup->space) > 0;
+    bayes->startup = (size_t)setting_int(setup, bayes_options, "startup");
+    if (bayes->startup == 0)
+        bayes->startup = dimensions + 3 < 10 ? dimensions + 3 : 10;
+    // C. Hvarfner et al., "Vanilla Bayesian Optimization Performs Great in High Dimensions", 2024.
+    bayes->prior = (struct gp_prior){.mu = fmax(sqrt(2) + 0.5 * log((double)(dimensions ? dimensions : 1)), 2.5), .sigma = sqrt(3)};
+    bayes->row = xcalloc(bayes->feature_count, sizeof *bayes->row);
+    bayes_models_init(bayes);
+    *ret = &bayes->base;
+    return 0;
+}
+
+static void destroy(struct strategy *strategy)
+{
+    struct bayes *bayes = (struct bayes *)strategy;
+    bayes_models_release(bayes);
+    history_release(&bayes->history);
+    sobol_sequence_release(&bayes->sobol);
+    free(bayes->sobol_point);
+    free(bayes->sobol_param);
+    free(bayes->features);
+    free(bayes->told);
+    free(bayes->costs);
+    free(bayes->targets);
+    free(bayes->warp_scratch);
+    free(bayes->row);
+    free(bayes->note);
+    free(bayes);
+}
+
+// ---- Points without a model
+
+static void say(struct bayes *bayes, char *text)
+{
+    free(bayes->note);
+    bayes->note = text;
+}
+
+static bool view_is_new(struct bayes *bayes)
+{
+    return strategy_accepts(&bayes->base) && !history_has(&bayes->history, &bayes->base.view);
+}
+
+static bool design_point(struct bayes *bayes)
+{
+    struct strategy *strategy = &bayes->base;
+    struct rng rng;
+    rng_stream(&rng, strategy->seed, "bayes.beyond", bayes->given);
+    strategy_search(strategy);
+    for (uint64_t skip = 0; skip < DRAWS_MAX; skip++) { // far apart, so that what one skips is not the next one's
+        sobol_sequence_at(&bayes->sobol, bayes->given + skip * 4096, bayes->sobol_point);
+        for (size_t i = 0; i < bayes->sobol_varying; i++)
+            strategy->units[bayes->sobol_param[i]] =
+                i < bayes->sobol.dimensions ? bayes->sobol_point[i] : rng_double(&rng);
+        config_view_unit(strategy->space, strategy->units, &strategy->view);
+        if (view_is_new(bayes))
+            return true;
+    }
+    return false;
+}
+
+static bool lot_point(struct bayes *bayes, struct rng *rng, uint64_t draws)
+{
+    struct strategy *strategy = &bayes->base;
+    for (uint64_t i = 0; i < draws; i++) {
+        for (size_t k = 0; k < bayes->sobol_varying; k++)
+            strategy->units[bayes->sobol_param[k]] = rng_double(rng);
+        config_view_unit(strategy->space, strategy->units, &strategy->view);
+        if (view_is_new(bayes))
+            return true;
+    }
+    return false;
+}
+
+// Points of a finite space; 0: a continuum, or too many to look through.
+static uint64_t finite_points(const struct bayes *bayes)
+{
+    const struct encoding *encoding = &bayes->history.encoding;
+    uint64_t points = 1;
+    for (size_t i = 0; i < encoding->count; i++) {
+        if (!encoding->dimensions[i].coordinates || points > SCAN_MAX)
+            return 0;
+        points *= encoding->dimensions[i].levels;
+    }
+    return points <= SCAN_MAX ? points : 0;
+}
+
+static bool scanned_point(struct bayes *bayes, uint64_t points)
+{
+    const struct encoding *encoding = &bayes->history.encoding;
+    struct strategy *strategy = &bayes->base;
+    double *coordinates = xcalloc(encoding->count, sizeof *coordinates);
+    bool found = false;
+    for (uint64_t index = 0; index < points && !found; index++) {
+        uint64_t left = index;
+        for (size_t i = 0; i < encoding->count; i++) {
+            const struct dimension *dimension = &encoding->dimensions[i];
+            coordinates[i] = dimension->coordinates[left % dimension->levels];
+            left /= dimension->levels;
+        }
+        encoding_decode(encoding, coordinates, strategy->units, &strategy->view);
+        found = view_is_new(bayes);
+    }
+    free(coordinates);
+    return found;
+}
+
+// By lot, then by looking through what is left of a finite space. ERR_EXHAUSTED when nothing is.
+static int any_point(struct bayes *bayes, struct rng *rng, struct err *err)
+{
+    if (lot_point(bayes, rng, DRAWS_MAX))
+        return 0;
+    uint64_t points = finite_points(bayes);
+    if (points > 0) {
+        if (scanned_point(bayes, points))
+            return 0;
+        if (bayes->history.count > 0)
+            return err_set(err, ERR_EXHAUSTED, "every configuration of the space was given");
+    }
+    if (lot_point(bayes, rng, STRATEGY_REJECTS_MAX))
+        return 0;
+    if (bayes->base.rejects > 0)
+        return strategy_refuse(&bayes->base, err);
+    return err_set(err, ERR_EXHAUSTED, "no configuration that was not given before was found");
+}
+
+// ---- Points of the model
+
+static int model_point(struct bayes *bayes, struct rng *rng)
+{
+    const struct arm *arm = &arms[bayes->told_count % ARRAY_LEN(arms)];
+    double best, value;
+    struct model *model = bayes_model(bayes, arm->warp, &best);
+    if (!model)
+        return ERR_NOT_FOUND;
+    struct acquisition acquisition = {.kind = arm->kind, .beta = arm->beta, .best = best - arm->margin};
+    int rc = bayes_search(bayes, model, &acquisition, rng, &value);
+    if (rc == 0)
+        say(bayes, xasprintf("Gaussian process of %zu trials and %zu pending ones, %s of %s costs", model->rows,
+                             model->gp.count - model->rows,
+                             arm->kind == ACQUISITION_CONFIDENCE ? "lower confidence bound"
+                             : arm->margin > 0                   ? "expected improvement by a margin"
+                                                                 : "expected improvement",
+                             arm->warp == WARP_STANDARD ? "standardised" : "half-ranked"));
+    return rc;
+}
+
+static int choose(struct bayes *bayes, uint64_t point, struct err *err)
+{
+    struct rng rng;
+    rng_stream(&rng, bayes->base.seed, "bayes.ask", point);
+    bool design = bayes->given < bayes->startup || bayes->value_count < 2;
+    if (design && design_point(bayes)) {
+        say(bayes, xasprintf("point %llu of the initial design (scrambled Sobol)", (unsigned long long)bayes->given + 1));
+        return 0;
+    }
+    if (!design && bayes->history.encoding.count > 0 && model_point(bayes, &rng) == 0)
+        return 0;
+    strategy_search(&bayes->base);
+    int rc = any_point(bayes, &rng, err);
+    if (rc == 0)
+        say(bayes, xstrdup("by lot: the model had nothing new to propose"));
+    return rc;
+}
+
+static int ask(struct strategy *strategy, uint64_t point, struct config *ret, struct err *err)
+{
+    struct bayes *bayes = (struct bayes *)strategy;
+    int rc = choose(bayes, point, err);
+    if (rc != 0)
+        return rc;
+    config_copy(&strategy->view, ret);
+    history_add(&bayes->history, point, ret);
+    bayes->given++;
+    return 0;
+}
+
+static void tell(struct strategy *strategy, uint64_t point, const struct outcome *outcome)
+{
+    struct bayes *bayes = (struct bayes *)strategy;
+    struct observation *observation = history_tell(&bayes->history, point, outcome);
+    if (!observation)
+        return;
+    if (bayes->told_count == bayes->told_capacity) {
+        ARRAY_GROW(bayes->told, bayes->told_count, bayes->told_capacity);
+        bayes->costs = xreallocarray(bayes->costs, bayes->told_capacity, sizeof(double));
+        bayes->targets = xreallocarray(bayes->targets, bayes->told_capacity, sizeof(double));
+        bayes->warp_scratch = xreallocarray(bayes->warp_scratch, bayes->told_capacity, 2 * sizeof(double));
+    }
+    bayes->told[bayes->told_count++] = observation;
+    if (isfinite(observation_cost(observation)))
+        bayes->value_count++;
+}
+
+static void report(struct strategy *strategy, uint64_t point, int64_t step, double value)
+{
+    history_report(&((struct bayes *)strategy)->history, point, step, value);
+}
+
+static void restore(struct strategy *strategy, uint64_t point, const struct config *config)
+{
+    struct bayes *bayes = (struct bayes *)strategy;
+    if (history_add(&bayes->history, point, config))
+        bayes->given++;
+}
+
+static struct strategy_note note(const struct strategy *strategy)
+{
+    return (struct strategy_note){.text = ((const struct bayes *)strategy)->note};
+}
+
+const struct strategy_ops bayes_ops = {.create = create,
+                                       .destroy = destroy,
+                                       .ask = ask,
+                                       .tell = tell,
+                                       .report = report,
+                                       .restore = restore,
+                                       .note = note};
