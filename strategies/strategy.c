@@ -18,7 +18,9 @@ static const struct strategy_option no_options[] = {{.name = NULL}};
     X("sobol", sobol_ops, STRATEGY_INDEXED, sobol_options,                                         \
       "a scrambled Sobol sequence: like random, but spread evenly")                                \
     X("bayes", bayes_ops, STRATEGY_LEARNS | STRATEGY_SLOW, bayes_options,                          \
-      "Gaussian processes: few trials, each chosen by what all before it say")
+      "Gaussian processes: few trials, each chosen by what all before it say")                     \
+    X("tpe", tpe_ops, STRATEGY_LEARNS | STRATEGY_SLOW, tpe_options,                                \
+      "Parzen estimators: many trials, very large or strongly conditional spaces")
 
 static const struct strategy_method methods[] = {
 #define METHOD_ROW(word, ops, bits, table, text)                                                   \

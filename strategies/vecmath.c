@@ -78,3 +78,50 @@ WIDE void vec_matern52(double *restrict r2, double *restrict slope, size_t count
     for (size_t i = 0; i < count; i++)
         r2[i] = (1 + scratch[i] * (1 + scratch[i] * (1.0 / 3.0))) * r2[i];
 }
+
+WIDE void vec_add(double *restrict sum, const double *restrict x, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] += x[i];
+}
+
+WIDE void vec_sub_squares(double *restrict sum, const double *restrict x, const double *restrict weights, size_t count,
+                          double centre)
+{
+    for (size_t i = 0; i < count; i++)
+        sum[i] -= weights[i] * ((x[i] - centre) * (x[i] - centre));
+}
+
+#define LANES 8 // of a reduction: more than a vector is wide
+
+WIDE double vec_max(const double *x, size_t count)
+{
+    double lanes[LANES], max = -(double)INFINITY;
+    for (size_t k = 0; k < LANES; k++)
+        lanes[k] = -(double)INFINITY;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lanes[k] = lanes[k] > x[i + k] ? lanes[k] : x[i + k];
+    for (; i < count; i++)
+        max = max > x[i] ? max : x[i];
+    for (size_t k = 0; k < LANES; k++)
+        max = max > lanes[k] ? max : lanes[k];
+    return max;
+}
+
+WIDE double vec_sum_exp(double *restrict x, const double *restrict weights, size_t count, double shift)
+{
+    for (size_t i = 0; i < count; i++)
+        x[i] = weights[i] * exp_one(x[i] - shift);
+    double lanes[LANES] = {0}, sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            lanes[k] += x[i + k];
+    for (; i < count; i++)
+        sum += x[i];
+    for (size_t k = 0; k < LANES; k++)
+        sum += lanes[k];
+    return sum;
+}

@@ -18,3 +18,16 @@ void vec_add_differs(double *sum, const double *x, size_t count, double code, do
 // In place, from squared scaled distances to Matérn 5/2 correlations (1 + a + a^2/3) exp(-a), a = sqrt(5 r2).
 // `slope` (may be NULL) gets the derivative by r2: -5/6 (1 + a) exp(-a). `scratch` holds `count` numbers.
 void vec_matern52(double *r2, double *slope, size_t count, double *scratch);
+
+// sum[i] += x[i]
+void vec_add(double *sum, const double *x, size_t count);
+
+// sum[i] -= weights[i] * (x[i] - centre)^2
+void vec_sub_squares(double *sum, const double *x, const double *weights, size_t count, double centre);
+
+// The greatest; minus infinity of none.
+double vec_max(const double *x, size_t count);
+
+// The sum of weights[i] * exp(x[i] - shift), shift at least the greatest x; in eight interleaved sums, so in the same order
+// at every vector width. x is overwritten.
+double vec_sum_exp(double *x, const double *weights, size_t count, double shift);
