@@ -20,7 +20,9 @@ static const struct strategy_option no_options[] = {{.name = NULL}};
     X("bayes", bayes_ops, STRATEGY_LEARNS | STRATEGY_SLOW, bayes_options,                          \
       "Gaussian processes: few trials, each chosen by what all before it say")                     \
     X("tpe", tpe_ops, STRATEGY_LEARNS | STRATEGY_SLOW, tpe_options,                                \
-      "Parzen estimators: many trials, very large or strongly conditional spaces")
+      "Parzen estimators: many trials, very large or strongly conditional spaces")                   \
+    X("cmaes", cmaes_ops, STRATEGY_LEARNS, cmaes_options,                                          \
+      "an evolution strategy that learns scales and correlations: for many trials")
 
 static const struct strategy_method methods[] = {
 #define METHOD_ROW(word, ops, bits, table, text)                                                   \
