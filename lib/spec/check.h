@@ -83,13 +83,17 @@ void check_keys(struct check *c, const struct node *map, const char *where,
 // A value of a parameter, also lists and mappings (as JSON, keys sorted). False with errors.
 bool check_value(struct check *c, const struct node *node, const char *what, struct value *ret);
 
+// The value of an option as its table says; *ret is the caller's to release.
+bool check_option(struct check *c, const struct node *node, const struct strategy_option *option,
+                  struct value *ret); // check_goal.c
+
 // --- sections; each takes the value of its key ---
 
 void check_method(struct check *c, const struct node *node); // check_goal.c
 void check_metric(struct check *c, const struct node *node);
 void check_metrics(struct check *c, const struct node *node);
 void check_goal_needs(struct check *c); // after metric and early_terminate: what the method needs
-void check_early_terminate(struct check *c, const struct node *node);
+void check_early_terminate(struct check *c, const struct node *node); // check_stop.c
 void check_strategy(struct check *c, const struct node *node);
 void check_scheduler(struct check *c, const struct node *node);
 

@@ -121,8 +121,8 @@ static bool read_word_option(struct check *c, const struct node *node,
     return false;
 }
 
-static bool read_option(struct check *c, const struct node *node,
-                        const struct strategy_option *option, struct value *ret)
+bool check_option(struct check *c, const struct node *node,
+                  const struct strategy_option *option, struct value *ret)
 {
     struct scalar scalar;
     int64_t integer;
@@ -171,7 +171,7 @@ void check_strategy(struct check *c, const struct node *node)
         struct strategy_setting *setting = &c->spec->settings[c->spec->setting_count];
         if (!option) {
             report_unknown_option(c, pair->key, options);
-        } else if (read_option(c, pair->value, option, &setting->value)) {
+        } else if (check_option(c, pair->value, option, &setting->value)) {
             setting->name = option->name; // static: the table's
             c->spec->setting_count++;
         }
@@ -366,154 +366,13 @@ void check_goal_needs(struct check *c)
             "method '%s' learns from a result: add `metric: {name: loss, goal: minimize}` with the "
             "name that the runs report",
             c->spec->method);
-    else if (stop && c->spec->early_stop.kind != EARLY_STOP_NONE) {
+    else if (stop && c->spec->early_stop.kind != STOP_NONE) {
         check_warning(
             c, stop,
             "early_terminate compares runs by the metric, but there is no `metric:`: no run is "
             "stopped early");
-        c->spec->early_stop = (struct early_stop){0};
+        c->spec->early_stop = (struct stop_rule){0};
     }
-}
-
-// --- early stopping ---
-
-// The bands of W&B's rule as "3, 9, 27"; the number of bands in *ret_count.
-static void write_bands(struct str *out, const struct early_stop *stop, size_t *ret_count)
-{
-    enum { SHOWN_BANDS = 5, BANDS = 100 };
-    double bands[BANDS];
-    size_t count = 0;
-    if (stop->max_iter) {
-        double band = (double)stop->max_iter;
-        for (int64_t i = 0; i < stop->s && count < BANDS; i++) {
-            band /= stop->eta;
-            if (band < 1)
-                break;
-            bands[count++] = floor(band);
-        }
-        for (size_t i = 0; i < count / 2; i++) {
-            double swap = bands[i];
-            bands[i] = bands[count - 1 - i];
-            bands[count - 1 - i] = swap;
-        }
-    } else {
-        for (double band = (double)stop->min_iter; count <= SHOWN_BANDS && band < 1e15;
-             band *= stop->eta)
-            bands[count++] = floor(band);
-    }
-    for (size_t i = 0; i < count && i < SHOWN_BANDS; i++)
-        str_addf(out, "%s%.0f", i ? ", " : "", bands[i]);
-    if (count > SHOWN_BANDS)
-        str_add(out, ", ...");
-    *ret_count = count;
-}
-
-// min_iter, max_iter and s to a usable pair, as W&B's code does: max_iter with s wins.
-static bool settle_bands(struct check *c, const struct node *node, struct early_stop *stop)
-{
-    if (stop->max_iter && stop->s)
-        return true;
-    if (stop->max_iter && stop->min_iter) {
-        check_warning(
-            c, node,
-            "early_terminate has max_iter without s: min_iter alone decides; write `max_iter` with "
-            "`s`, or `min_iter`");
-        stop->max_iter = 0;
-        return true;
-    }
-    if (stop->min_iter) {
-        if (stop->s)
-            check_notice(c, node_get(node, "s"), "s has no effect beside min_iter (as in W&B)");
-        return true;
-    }
-    check_error(
-        c, node,
-        "hyperband needs `min_iter: N` (first check after N values), or `max_iter: N` with `s: N` "
-        "(number of checks)%s",
-        stop->max_iter ? ": s is missing"
-        : stop->s      ? ": max_iter is missing"
-                       : "");
-    return false;
-}
-
-static void show_hyperband(struct check *c, const struct node *node, const struct early_stop *stop)
-{
-    struct str bands = STR_INIT;
-    size_t count = 0;
-    write_bands(&bands, stop, &count);
-    if (!count)
-        check_error(
-            c, node,
-            "hyperband would never check a run: increase s or max_iter, decrease eta, or give "
-            "min_iter");
-    else
-        check_notice(
-            c, node,
-            "hyperband checks runs after %s reported values; eta %g keeps the best 1/%g; strict is "
-            "%s: a run is compared by %s",
-            str_get(&bands), stop->eta, stop->eta, stop->strict ? "true" : "false",
-            stop->strict ? "its value at the check" : "its best value so far");
-    str_release(&bands);
-}
-
-static bool read_hyperband(struct check *c, const struct node *node, struct early_stop *ret)
-{
-    const struct node *min_iter = node_get(node, "min_iter"),
-                      *max_iter = node_get(node, "max_iter");
-    const struct node *s = node_get(node, "s"), *eta = node_get(node, "eta");
-    const struct node *strict = node_get(node, "strict");
-    struct scalar scalar;
-    bool ok = true;
-    ret->eta = 3;
-    ret->strict = true;
-    if (min_iter)
-        ok = check_int(c, min_iter, "min_iter", 1, INT64_MAX, &ret->min_iter) && ok;
-    if (max_iter)
-        ok = check_int(c, max_iter, "max_iter", 1, INT64_MAX, &ret->max_iter) && ok;
-    if (s)
-        ok = check_int(c, s, "s", 1, INT64_MAX, &ret->s) && ok;
-    if (strict)
-        ok = check_bool(c, strict, "strict", &ret->strict) && ok;
-    if (eta) {
-        if (!check_number(c, eta, "eta", &scalar))
-            return false;
-        if (scalar.number <= 1) {
-            check_error(c, eta,
-                        "eta must be greater than 1 (1/eta of the runs go on), but this is %s",
-                        check_shown(c, eta->text));
-            return false;
-        }
-        ret->eta = scalar.number;
-    }
-    return ok;
-}
-
-void check_early_terminate(struct check *c, const struct node *node)
-{
-    static const char *const keys[] = {"type", "min_iter", "max_iter", "s", "eta", "strict", NULL};
-    static const char *const types[] = {"hyperband", NULL};
-    if (!check_mapping(c, node, "early_terminate",
-                       "early_terminate: {type: hyperband, min_iter: 3}"))
-        return;
-    check_keys(c, node, "early_terminate", keys);
-    const struct node *type = node_get(node, "type");
-    if (!type) {
-        check_error(c, node, "early_terminate needs `type: hyperband`");
-        return;
-    }
-    if (type->kind != NODE_SCALAR || strcmp(type->text, "hyperband")) {
-        check_error(c, type, "early_terminate has no type %s%s: use hyperband",
-                    check_shown_node(c, type),
-                    type->kind == NODE_SCALAR ? check_did_you_mean(c, type->text, types) : "");
-        return;
-    }
-    struct early_stop stop = {.kind = EARLY_STOP_HYPERBAND};
-    if (!read_hyperband(c, node, &stop) || !settle_bands(c, node, &stop))
-        return;
-    if (c->goal_is_unclear)
-        return; // off, as the warning at the goal says
-    show_hyperband(c, node, &stop);
-    c->spec->early_stop = stop;
 }
 
 // --- scheduler ---

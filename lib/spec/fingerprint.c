@@ -88,17 +88,32 @@ static void add_search(struct str *out, const struct spec *spec)
         add_u64(out, "seed", spec->seed);
 }
 
+static void add_early_stop(struct str *out, const struct stop_rule *rule)
+{
+    if (rule->kind == STOP_NONE)
+        return;
+    if (rule->kind == STOP_HYPERBAND) {
+        str_addf(out, "\nhyperband=%lld %lld %lld %d", (long long)rule->min_iter,
+                 (long long)rule->max_iter, (long long)rule->s, rule->strict);
+        add_double(out, "eta", rule->eta);
+        return;
+    }
+    const struct stop_type *type = stop_type(rule->kind);
+    add_text(out, "stop", type->name);
+    for (const struct strategy_option *option = type->options; option->name; option++) {
+        const struct value value = stop_rule_get(rule, option->name);
+        add_text(out, "stop option", option->name);
+        str_addch(out, ' ');
+        value_write_json(out, &value);
+    }
+}
+
 static void add_goal(struct str *out, const struct spec *spec)
 {
     add_text(out, "metric", spec->metric);
     add_text(out, "goal", spec->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
     add_text(out, "pattern", spec->metric_pattern);
-    if (spec->early_stop.kind != EARLY_STOP_HYPERBAND)
-        return;
-    str_addf(out, "\nhyperband=%lld %lld %lld %d", (long long)spec->early_stop.min_iter,
-             (long long)spec->early_stop.max_iter, (long long)spec->early_stop.s,
-             spec->early_stop.strict);
-    add_double(out, "eta", spec->early_stop.eta);
+    add_early_stop(out, &spec->early_stop);
 }
 
 static void add_launch(struct str *out, const struct spec *spec)

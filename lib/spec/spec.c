@@ -220,8 +220,6 @@ static struct spec *spec_new(const char *text, size_t len)
     spec->space = space_new();
     spec->grace_ms = GRACE_DEFAULT_MS;
     spec->repeats = 1;
-    spec->early_stop.eta = 3;
-    spec->early_stop.strict = true;
     for (int i = 0; i < EXIT_CLASS_COUNT; i++)
         spec->retry[i] = exit_class_default_retries((enum exit_class)i);
     return spec;

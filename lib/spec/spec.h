@@ -9,6 +9,7 @@
 #include "base/exit_class.h"
 #include "base/str.h"
 #include "space/space.h"
+#include "strategies/stopping.h"
 #include "strategies/strategy.h"
 
 #include <stdbool.h>
@@ -55,15 +56,6 @@ struct resources {
     size_t label_count;
 };
 
-enum early_stop_kind { EARLY_STOP_NONE, EARLY_STOP_HYPERBAND };
-
-struct early_stop {
-    enum early_stop_kind kind;
-    int64_t min_iter, max_iter, s; // 0: not given
-    double eta;                    // > 1, default 3
-    bool strict;                   // default true, as in W&B's code
-};
-
 enum isolation_policy { ISOLATION_KEEP, ISOLATION_STOP };
 
 struct spec {
@@ -82,7 +74,7 @@ struct spec {
     bool has_target;
     double target;         // metric.target: no new runs once reached
     char *metric_pattern;  // regular expression (PCRE2) over lines of stdout, NULL when there is none
-    struct early_stop early_stop;
+    struct stop_rule early_stop; // `early_terminate:`, STOP_NONE without
     char *program;         // may be NULL
     char **command;        // items as written, NULL for the default
     size_t command_count;

@@ -39,7 +39,7 @@ static void test_spec_has_defaults_when_only_the_needed_is_given(void **state)
     assert_false(spec->has_seed);
     assert_false(spec->shuffle);
     assert_int_equal(spec->isolation, ISOLATION_KEEP);
-    assert_int_equal(spec->early_stop.kind, EARLY_STOP_NONE);
+    assert_int_equal(spec->early_stop.kind, STOP_NONE);
     for (int i = 0; i < EXIT_CLASS_COUNT; i++)
         assert_int_equal(spec->retry[i], exit_class_default_retries((enum exit_class)i));
     assert_string_equal(spec->text, HEAD);
@@ -128,7 +128,7 @@ static void test_spec_early_stop_is_as_in_wandb_when_given(void **state)
     (void)state;
     struct spec *spec = parse(
         HEAD "metric: {name: loss}\nearly_terminate: {type: hyperband, max_iter: 27, s: 2}\n");
-    assert_int_equal(spec->early_stop.kind, EARLY_STOP_HYPERBAND);
+    assert_int_equal(spec->early_stop.kind, STOP_HYPERBAND);
     assert_int_equal(spec->early_stop.max_iter, 27);
     assert_int_equal(spec->early_stop.s, 2);
     assert_true(spec->early_stop.eta == 3);
@@ -142,7 +142,7 @@ static void test_spec_early_stop_is_off_when_the_goal_is_unclear(void **state)
     struct spec *spec = parse(
         HEAD
         "metric: {name: loss, goal: hello}\nearly_terminate: {type: hyperband, min_iter: 3}\n");
-    assert_int_equal(spec->early_stop.kind, EARLY_STOP_NONE);
+    assert_int_equal(spec->early_stop.kind, STOP_NONE);
     assert_int_equal(spec->goal, GOAL_MINIMIZE);
     spec_free(spec);
 }
