@@ -60,6 +60,9 @@ struct now controller_now(void);
 int controller_restore_at(struct controller *controller, uint64_t epoch, const struct controller_options *given,
                           struct now now, struct err *err);
 
+// The curves of a sweep with a stopping rule that has not had them yet: at the start, or before a sweep that was over goes on.
+int controller_restore_curves(struct controller *controller, uint64_t sweep, struct err *err);
+
 // requests.c
 void controller_handle_request(struct controller *controller, const struct peer *peer,
                                const struct msg_request *request);

@@ -97,7 +97,8 @@ static bool go_on(struct controller *controller, struct now now, struct spec **s
     bool found = false;
     if (store_find_sweep_by_fingerprint(controller->store, (*spec)->fingerprint, &row, NULL) == 0 &&
         core_sweep(controller->core, row.id)) {
-        int rc = core_respec(controller->core, now, row.id, spec);
+        int rc = controller_restore_curves(controller, row.id, NULL);
+        rc = rc == 0 ? core_respec(controller->core, now, row.id, spec) : rc;
         found = rc == 0 || core_sweep(controller->core, row.id)->state == SWEEP_FINISHED;
     }
     *ret_id = row.id;
@@ -139,6 +140,8 @@ static int control(struct controller *controller, const struct json_object *body
 {
     uint64_t id;
     int rc = find_sweep(controller, body, &id, err);
+    if (rc == 0 && verb == VERB_RESUME)
+        rc = controller_restore_curves(controller, id, err);
     if (rc == 0)
         rc = core_control_sweep(controller->core, controller_now(), id, verb, err);
     if (rc != 0)
@@ -203,7 +206,9 @@ struct retry_walk {
 static int retry_one(void *context, const struct trial_row *row)
 {
     struct retry_walk *walk = context;
-    int rc = core_retry_trial(walk->controller->core, controller_now(), row, walk->err);
+    int rc = controller_restore_curves(walk->controller, row->sweep, walk->err);
+    if (rc == 0)
+        rc = core_retry_trial(walk->controller->core, controller_now(), row, walk->err);
     walk->count += rc == 0;
     return rc;
 }

@@ -135,6 +135,56 @@ static int each_in_flight(void *context, const struct trial_row *row)
     return restore_point(walk->controller, row, false);
 }
 
+// ---- Curves, for stopping rules
+
+struct curve_walk {
+    struct controller *controller;
+    uint64_t sweep;
+    const char *metric;
+    struct err *err;
+};
+
+static int each_curve_point(void *context, const struct point_row *row)
+{
+    struct curve_walk *walk = context;
+    core_restore_curve(walk->controller->core, walk->sweep, row->trial_number, row->step, row->value);
+    return 0;
+}
+
+static int each_curve_trial(void *context, const struct trial_row *row)
+{
+    struct curve_walk *walk = context;
+    if (row->attempt == 0)
+        return 0;
+    return store_each_point(walk->controller->store, walk->sweep, row->number, walk->metric,
+                            each_curve_point, walk, walk->err);
+}
+
+int controller_restore_curves(struct controller *controller, uint64_t sweep, struct err *err)
+{
+    struct store *store = controller->store;
+    bool all = false;
+    if (!core_wants_curves(controller->core, sweep, &all))
+        return 0;
+    struct curve_walk walk = {.controller = controller,
+                              .sweep = sweep,
+                              .metric = core_sweep_spec(controller->core, sweep)->metric,
+                              .err = err};
+    struct trial_query query = {.sweep = sweep, .state = TRIAL_RUNNING};
+    int rc;
+    if (all) {
+        rc = store_each_point(store, sweep, 0, walk.metric, each_curve_point, &walk, err);
+    } else {
+        rc = store_each_trial(store, &query, each_curve_trial, &walk, err);
+        query.state = TRIAL_PENDING; // a lost attempt may come back
+        if (rc == 0)
+            rc = store_each_trial(store, &query, each_curve_trial, &walk, err);
+    }
+    if (rc == 0)
+        core_curves_known(controller->core, sweep);
+    return rc;
+}
+
 static int restore_histories(struct walk *walk)
 {
     struct controller *controller = walk->controller;
@@ -151,6 +201,8 @@ static int restore_histories(struct walk *walk)
                      : 0;
         if (rc == 0 && suggester_learns(controller->suggester, id))
             rc = store_each_told(controller->store, id, each_told, walk, walk->err);
+        if (rc == 0 && !sweep_state_terminal(core_sweep(controller->core, id)->state))
+            rc = controller_restore_curves(controller, id, walk->err);
         if (rc != 0)
             return rc;
     }

@@ -158,6 +158,7 @@ void core_restore_sweep(struct core *core, const struct sweep_row *row, struct s
     sweep->spec = sweep->base = *spec;
     *spec = NULL;
     sweep->mean_ms = -1;
+    stops_begin(sweep);
     HASH_ADD(hh, core->sweeps, row.id, sizeof sweep->row.id, sweep);
 }
 
@@ -192,6 +193,8 @@ void core_restore_attempt(struct core *core, const struct attempt_row *row)
         trial->sweep->running++;
         if (row->has_class && row->exit_class == EXIT_CANCELLED)
             attempt_kill(attempt, "cancelled", trial->sweep->spec->grace_ms); // asked before the restart
+        else if (row->has_class && row->exit_class == EXIT_STOPPED)
+            attempt_kill(attempt, "stopped", trial->sweep->spec->grace_ms);
     } else {
         attempt_kill(attempt, "lost", 0); // superseded before the restart
     }

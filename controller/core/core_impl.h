@@ -3,12 +3,13 @@
 //   agents.c   hello, beat, bye, leases       reports.c  report: started, bytes, ends, refusals; sealing
 //   trials.c   a trial's states and points    sweeps.c   submit, suggestions, verbs, ends
 //   place.c    which trial goes where         launch.c   what a run is told; launches and kills
-//   core.c     making, restoring, time, looking in
+//   stops.c    early stopping                       core.c     making, restoring, time, looking in
 #pragma once
 
 #include "base/mem.h"
 #include "controller/core/core.h"
 #include "controller/core/metrics.h"
+#include "strategies/stopping.h"
 
 #include <uthash.h>
 #include <utlist.h>
@@ -60,6 +61,7 @@ struct trial {
     struct sweep *sweep;
     struct attempt *current; // the open attempt whose result counts
     struct attempt *attempts; // all that are held in memory
+    uint64_t curve;         // the attempt whose values the sweep's stopping rule holds, 0: none
     uint64_t not_before_ms; // backoff; 0: it may start now
     bool queued;            // in the sweep's list of pending or of waiting ones
     struct trial *prev, *next;
@@ -100,6 +102,8 @@ struct sweep {
     uint64_t served;        // when a slot went here last, as a count
     uint32_t start_failures;
     uint64_t active_since_ms; // 0: nothing runs
+    struct stopping *stopping; // the rule of `early_terminate:`, NULL: none
+    bool curves_known;      // it was told what had been reported before this process
     char *blocked_text;     // why nothing is placed, NULL: no reason that would not pass
     UT_hash_handle hh;
 };
@@ -204,6 +208,12 @@ bool sweep_hits_target(const struct sweep *sweep, double value);
 bool sweep_is_cancelling(const struct sweep *sweep);
 void sweep_cancel_rest(struct core *core, struct now now, struct sweep *sweep);
 uint64_t sweep_trials_left(const struct sweep *sweep); // caps and budgets; UINT64_MAX: no cap
+
+// stops.c
+void stops_begin(struct sweep *sweep);
+void stops_launched(struct trial *trial, uint64_t attempt);
+void stops_report(struct core *core, struct now now, struct attempt *attempt, int64_t step, double value); // a value of the objective
+void stops_ended(const struct trial *trial);
 
 // place.c
 void place_all(struct core *core, struct now now);

@@ -187,6 +187,7 @@ void launch_trial(struct core *core, struct now now, struct trial *trial, const 
     trial->row.attempt_count = row.number;
     struct attempt *attempt = attempt_new(core, trial, place->agent, &row);
     trial->current = attempt;
+    stops_launched(trial, row.id);
     attempt_take(attempt);
     sweep->running++;
     sweep->served = ++core->serving;

@@ -111,6 +111,8 @@ static void on_point(void *context, const char *name, bool has_step, int64_t ste
     change->point.step = has_step ? step : (int64_t)sequence;
     change->point.time = time;
     change->point.value = value;
+    if (is_objective(attempt, name))
+        stops_report(report->core, report->now, attempt, change->point.step, value);
 }
 
 static void on_summary(void *context, const char *name, const char *json, bool is_number, double value)

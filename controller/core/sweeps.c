@@ -122,6 +122,7 @@ void sweep_free(struct core *core, struct sweep *sweep)
     HASH_DEL(core->sweeps, sweep);
     if (sweep->base != sweep->spec)
         spec_free(sweep->base);
+    stopping_free(sweep->stopping);
     spec_free(sweep->spec);
     sweep_row_release(&sweep->row);
     free(sweep->blocked_text);
@@ -158,6 +159,8 @@ int core_submit(struct core *core, struct now now, struct spec **spec, const cha
     row->reason = xstrdup("");
     row->fingerprint = sweep->spec->fingerprint;
     row->created_ms = now.wall_ms;
+    stops_begin(sweep);
+    sweep->curves_known = true;
     HASH_ADD(hh, core->sweeps, row.id, sizeof row->id, sweep);
     struct change *change = batch_change(core->batch, CHANGE_SWEEP_NEW);
     change->sweep = *row;

@@ -144,6 +144,15 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
     trial_store(core, trial);
 }
 
+static const char *stopped_text(struct core *core, const struct attempt *attempt)
+{
+    char value[NUM_TEXT_MAX];
+    if (!attempt->row.has_value)
+        return "stopped early";
+    num_format_double(attempt->row.value, value);
+    return batch_stringf(core->batch, "stopped early; its last value, %s, counts", value);
+}
+
 // An attempt that will not give a result any more (lost, refused): its trial goes on without it, after `wait_ms` where it costs no retry.
 void attempt_end(struct core *core, struct now now, struct attempt *attempt, enum attempt_state state, const char *text, uint64_t wait_ms)
 {
@@ -170,6 +179,11 @@ void attempt_end(struct core *core, struct now now, struct attempt *attempt, enu
     if (asked && strcmp(attempt->kill_class, "cancelled") == 0) {
         trial_finish(core, now, trial, TRIAL_CANCELLED, "cancelled");
         trial_store(core, trial);
+    } else if (asked && strcmp(attempt->kill_class, "stopped") == 0 && attempt->row.has_value) {
+        trial->row.has_value = true; // it was given up already: nothing is gained by running it again
+        trial->row.value = attempt->row.value;
+        trial_finish(core, now, trial, TRIAL_STOPPED, stopped_text(core, attempt));
+        trial_store(core, trial);
     } else if (was_running && !asked) {
         retry_or_fail(core, now, trial, attempt, EXIT_LOST);
     } else {
@@ -185,6 +199,9 @@ static enum exit_class class_of(const struct attempt *attempt, const struct swee
     bool cancelled = attempt->kill_class && strcmp(attempt->kill_class, "cancelled") == 0;
     if (class_id == EXIT_INTERRUPTED && cancelled)
         return EXIT_CANCELLED; // it was ending already when it was cancelled
+    bool given_up = attempt->kill_class && strcmp(attempt->kill_class, "stopped") == 0 && attempt->row.has_value;
+    if (given_up && (class_id == EXIT_INTERRUPTED || class_id == EXIT_LOST || class_id == EXIT_KILLED))
+        return EXIT_STOPPED; // what ended it came between; it would not be let run on
     if (class_id == EXIT_INTERRUPTED && good && sweep->spec->metric)
         return EXIT_SUCCESS_CLASS; // it reported its objective and ended well: that is a result
     if (class_id == EXIT_SUCCESS_CLASS && !good)
@@ -241,7 +258,7 @@ static void apply_result(struct core *core, struct now now, struct trial *trial,
     else if (class_id == EXIT_CANCELLED)
         trial_finish(core, now, trial, TRIAL_CANCELLED, "cancelled");
     else if (class_id == EXIT_STOPPED)
-        trial_finish(core, now, trial, TRIAL_STOPPED, "stopped early; its last value counts");
+        trial_finish(core, now, trial, TRIAL_STOPPED, stopped_text(core, attempt));
     else {
         retry_or_fail(core, now, trial, attempt, class_id);
         return;
@@ -294,6 +311,7 @@ struct trial *trial_new(struct core *core, struct sweep *sweep, const struct tri
     trial->row = *row;
     trial->row.config = xstrdup(row->config);
     trial->sweep = sweep;
+    trial->curve = row->attempt;
     HASH_ADD(hh, core->trials, row.id, sizeof trial->row.id, trial);
     return trial;
 }
@@ -486,6 +504,7 @@ void trial_finish(struct core *core, struct now now, struct trial *trial, enum t
     trial_set_state(trial, state);
     trial->row.ended_ms = now.wall_ms;
     core_event(core, now, sweep, trial, NULL, NULL, trial_state_word(state), text);
+    stops_ended(trial);
     if (state == TRIAL_DONE && trial->row.has_value && sweep_value_better(sweep, trial->row.value)) {
         sweep->has_best = true;
         sweep->best = trial->row.value;

@@ -286,6 +286,26 @@ static void restore_attempts(struct world *world)
     }
 }
 
+// As a store walks them: each trial's result or latest attempt, in the order of trials.
+static void restore_curves(struct world *world, uint64_t sweep)
+{
+    bool all = false;
+    if (!core_wants_curves(world->core, sweep, &all))
+        return;
+    const char *metric = core_sweep_spec(world->core, sweep)->metric;
+    for (uint64_t i = 1; i < world->trial_end; i++) {
+        const struct trial_row *row = &world->trials[i];
+        if (row->sweep != sweep || (!all && trial_state_terminal(row->state)))
+            continue;
+        for (size_t p = 0; p < world->point_count; p++) {
+            const struct told_point *point = &world->points[p];
+            if (point->attempt == row->attempt && str_equal(world->names[point->name], metric))
+                core_restore_curve(world->core, sweep, row->number, point->step, point->value);
+        }
+    }
+    core_curves_known(world->core, sweep);
+}
+
 void restart(struct world *world)
 {
     core_free(world->core);
@@ -311,6 +331,8 @@ void restart(struct world *world)
             core_restore_best(world->core, row->sweep, row->number, row->value);
     }
     restore_attempts(world);
+    for (uint64_t i = 1; i < world->sweep_end; i++)
+        restore_curves(world, i);
     core_started(world->core, world->now);
     turn(world, 0);
 }
