@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <locale.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -438,10 +439,43 @@ int trawl_summary_string(struct trawl_run *run, const char *name, const char *va
     return write_summary(run, name, value, 0);
 }
 
+static char stop_path[PATH_MAX]; /* for the handler; of the one run of a process it is written before the handler is there */
+
+/* Async-signal-safe: system calls only. */
+static void on_term(int number)
+{
+    static const char word[] = "stopped";
+    char text[sizeof word] = "";
+    int saved = errno, fd = open(stop_path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, text, sizeof text) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (got < (ssize_t)sizeof word - 1 || memcmp(text, word, sizeof word - 1) != 0) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    errno = saved;
+}
+
+static void take_term(const char *path)
+{
+    struct sigaction action = {0}, old;
+    if (strcmp(stop_path, path) == 0 || sigaction(SIGTERM, NULL, &old) != 0)
+        return;
+    memcpy(stop_path, path, strlen(path) + 1);
+    action.sa_handler = on_term;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    if (!(old.sa_flags & SA_SIGINFO) && old.sa_handler == SIG_DFL)
+        sigaction(SIGTERM, &action, NULL);
+}
+
 bool trawl_should_stop(const struct trawl_run *run)
 {
     char path[PATH_MAX];
     if (!run->directory || snprintf(path, sizeof path, "%s/stop", run->directory) >= (int)sizeof path)
         return false;
+    if (run->managed)
+        take_term(path);
     return access(path, F_OK) == 0;
 }

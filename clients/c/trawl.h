@@ -67,7 +67,9 @@ TRAWL_API int trawl_log_many(struct trawl_run *run, int64_t step, const struct t
 TRAWL_API int trawl_summary(struct trawl_run *run, const char *name, double value);
 TRAWL_API int trawl_summary_string(struct trawl_run *run, const char *name, const char *value);
 
-/* True once this run was asked to end; it also gets SIGTERM. Costs one system call. */
+/* True once this run was asked to end; it also gets SIGTERM. Costs one system call. From the first call on inside a run, the SIGTERM of
+ * a stopping rule does not end a program that has no handler of its own: it has the grace of its sweep (30 s by default) to see this
+ * answer and finish well. Any other SIGTERM still ends it. */
 TRAWL_API bool trawl_should_stop(const struct trawl_run *run);
 
 #ifdef __cplusplus

@@ -53,6 +53,15 @@ class Client(Case):
         out, _ = self.lines("import trawl, os\nrun = trawl.init()\nprint(run.should_stop())\nopen(os.path.join(run.directory, 'stop'), 'w').close()\nprint(run.should_stop())\n")
         self.assertEqual(out.split(), ["False", "True"])
 
+    def test_outlives_sigterm_when_a_rule_stops_a_run_that_asks(self):
+        text = ("import os, signal, trawl\nrun = trawl.init()\nrun.should_stop()\nopen(os.path.join(run.directory, 'stop'), 'w').write('%s\\n')\n"
+                "os.kill(os.getpid(), signal.SIGTERM)\nprint(run.should_stop())\n")
+        out, _ = self.lines(text % "stopped")
+        self.assertEqual(out.split(), ["True"])
+        (self.dir / "run" / "stop").unlink()
+        with self.assertRaisesRegex(AssertionError, "-15 != 0"):
+            self.lines(text % "cancelled")
+
     def test_works_without_an_agent(self):
         out = self.script("import trawl\nwith trawl.init({'lr': 0.2}) as run:\n    run.log({'loss': 1})\n    print(run.directory, run.config.lr, run.managed)\n")
         directory, rate, managed = out.split()

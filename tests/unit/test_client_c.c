@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define VECTORS TRAWL_SOURCE_DIR "/tests/vectors/metrics/"
@@ -346,6 +348,38 @@ static void test_client_should_stop_once_the_file_is_there(void **state)
     trawl_finish(run);
 }
 
+// How a program that asks should_stop, and is sent SIGTERM with this word in its file, ends: 7 by itself, else the signal, negative.
+static int end_of_asking(const char *word, bool own_handler)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGTERM, own_handler ? SIG_IGN : SIG_DFL);
+        struct trawl_run *run = trawl_init();
+        if (trawl_should_stop(run))
+            _exit(1);
+        int fd = open("stop", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, word, strlen(word)) < 0)
+            _exit(2);
+        close(fd);
+        raise(SIGTERM);
+        _exit(trawl_should_stop(run) ? 7 : 3);
+    }
+    int status = 0;
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    assert_int_equal(unlink("stop"), 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void test_client_outlives_sigterm_when_a_rule_stops_a_run_that_asks(void **state)
+{
+    (void)state;
+    assert_int_equal(end_of_asking("stopped\n", false), 7);
+    assert_int_equal(end_of_asking("cancelled\n", false), -SIGTERM);
+    assert_int_equal(end_of_asking("interrupted\n", false), -SIGTERM);
+    assert_int_equal(end_of_asking("", false), -SIGTERM);
+    assert_int_equal(end_of_asking("cancelled\n", true), 7); // the program's own way stays
+}
+
 static void test_client_knows_its_place_when_managed(void **state)
 {
     struct place *place = *state;
@@ -411,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_client_leaves_the_step_out_when_there_is_none, enter, leave),
         cmocka_unit_test_setup_teardown(test_client_says_so_and_writes_nothing_when_a_line_would_be_too_long, enter, leave),
         cmocka_unit_test_setup_teardown(test_client_should_stop_once_the_file_is_there, enter, leave),
+        cmocka_unit_test_setup_teardown(test_client_outlives_sigterm_when_a_rule_stops_a_run_that_asks, enter, leave),
         cmocka_unit_test_setup_teardown(test_client_knows_its_place_when_managed, enter, leave),
         cmocka_unit_test_setup_teardown(test_client_works_the_same_when_there_is_no_agent, enter, leave),
         cmocka_unit_test_setup_teardown(test_client_does_nothing_when_its_directory_is_lost, enter, leave),

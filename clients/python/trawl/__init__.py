@@ -18,6 +18,8 @@ Logging never raises for a full disk or a lost directory, never prints and never
 import atexit
 import json
 import os
+import signal
+import threading
 import time
 
 __all__ = ["init", "log", "Run", "Config"]
@@ -105,6 +107,7 @@ class Run:
         self._step = 0
         self._pending = {}
         self._finished = False
+        self._asked = False
         self._fd = -1
         try:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -149,8 +152,26 @@ class Run:
         self._write(record)
 
     def should_stop(self):
-        """True once this run was asked to end (a stopping rule, cancel, Ctrl-C); it also gets SIGTERM."""
+        """True once this run was asked to end (a stopping rule, cancel, Ctrl-C); it also gets SIGTERM.
+
+        From the first call on, made in the main thread, the SIGTERM of a stopping rule does not end a program that has no handler of
+        its own: it has the grace of its sweep (30 s by default) to see this answer and finish well. Any other SIGTERM still ends it.
+        """
+        if self.managed and not self._asked:
+            self._asked = True
+            if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, self._on_term)
         return os.path.exists(os.path.join(self.directory, "stop"))
+
+    def _on_term(self, signum, frame):
+        try:
+            with open(os.path.join(self.directory, "stop"), encoding="utf-8") as file:
+                if file.read().split() == ["stopped"]:
+                    return
+        except OSError:
+            pass
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def finish(self):
         """Write what waits and close. Called at exit by itself."""
