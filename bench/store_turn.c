@@ -65,8 +65,8 @@ static void add_run(struct batch *batch, uint64_t id, struct sweep_row *sweep, c
     attempt.started_ms = attempt.ended_ms = 1700000000001;
     batch_change(batch, CHANGE_ATTEMPT)->attempt = attempt;
     trial.state = TRIAL_DONE;
-    trial.has_value = true;
-    trial.value = 1.0 / (double)((id * 2654435761u) % 1000003 + 1);
+    trial.values.has[0] = true;
+    trial.values.at[0] = 1.0 / (double)((id * 2654435761u) % 1000003 + 1);
     trial.ended_ms = 1700000000001;
     trial.tell_number = id;
     batch_change(batch, CHANGE_TRIAL)->trial = trial;

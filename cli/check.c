@@ -169,8 +169,9 @@ static void print_facts(const struct spec *spec)
     uint64_t grid;
     printf("method      %s%s%s\n", spec->method, strcmp(spec->method, spec->strategy) != 0 ? ", run as " : "",
            strcmp(spec->method, spec->strategy) != 0 ? spec->strategy : "");
-    if (spec->metric)
-        printf("objective   %s %s\n", spec->goal == GOAL_MAXIMIZE ? "maximize" : "minimize", spec->metric);
+    for (size_t i = 0; i < spec->objective_count; i++)
+        printf("%-11s %s %s\n", i ? "" : spec->objective_count > 1 ? "objectives" : "objective",
+               spec->objectives[i].goal == GOAL_MAXIMIZE ? "maximize" : "minimize", spec->objectives[i].name);
     printf("parameters  %zu\n", space_count(spec->space));
     if (space_grid_count(spec->space, &grid, NULL) == 0)
         printf("grid        %llu points%s\n", (unsigned long long)grid,
@@ -213,13 +214,7 @@ static void print_command(const struct spec *spec, const struct config *config)
 // The first configurations, as the strategy gives them.
 static int print_first(const struct spec *spec, uint64_t count, struct err *err)
 {
-    const struct strategy_setup setup = {.space = spec->space,
-                                         .goals = {spec->goal},
-                                         .objective_count = 1,
-                                         .seed = spec->seed,
-                                         .shuffle = spec->shuffle,
-                                         .settings = spec->settings,
-                                         .setting_count = spec->setting_count};
+    const struct strategy_setup setup = spec_strategy_setup(spec);
     struct strategy *strategy = NULL;
     struct config first = {0};
     int rc = strategy_new(spec->strategy, &setup, &strategy, err);

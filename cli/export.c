@@ -78,8 +78,8 @@ static int trial_csv(void *context, const struct trial_row *trial)
     struct config config = {0};
     csv_u64(row, trial->number);
     csv_cell(row, trial_state_word(trial->state));
-    if (trial->has_value)
-        csv_double(row, trial->value);
+    if (trial->values.has[0])
+        csv_double(row, trial->values.at[0]);
     else
         str_addch(row, ',');
     csv_u64(row, trial->attempt_count);

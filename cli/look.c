@@ -155,8 +155,8 @@ static int list_trial(void *context, const struct trial_row *row)
         return rc;
     }
     char value[NUM_TEXT_MAX] = "", took[NUM_TEXT_MAX] = "";
-    if (row->has_value)
-        format_value(row->value, value, sizeof value);
+    if (row->values.has[0])
+        format_value(row->values.at[0], value, sizeof value);
     if (row->started_ms && row->ended_ms >= row->started_ms)
         num_format_duration((uint64_t)(row->ended_ms - row->started_ms), took);
     table_cellf(list->table, "%llu", (unsigned long long)row->number);
@@ -180,7 +180,7 @@ static int list_trials(const struct command_line *line, struct store *store, str
     if (word)
         query.state = (int)state;
     struct spec *spec = report_spec(sweep);
-    query.maximize = spec && spec->goal == GOAL_MAXIMIZE;
+    query.maximize = spec && spec->objectives[0].goal == GOAL_MAXIMIZE;
     spec_free(spec);
     query.limit = line_u64(line, "limit", terminal_width(stdout) && !list.json ? LS_DEFAULT : 0);
     list.table = table_new(titles);
@@ -238,9 +238,9 @@ static int print_trial(struct store *store, const struct sweep_row *sweep, const
     char value[NUM_TEXT_MAX];
     struct spec *spec = report_spec(sweep);
     printf("trial %llu of sweep %s: %s\n", (unsigned long long)trial->number, sweep->key, trial_state_word(trial->state));
-    if (trial->has_value) {
-        format_value(trial->value, value, sizeof value);
-        printf("%-11s %s\n", spec && spec->metric ? spec->metric : "value", value);
+    if (trial->values.has[0]) {
+        format_value(trial->values.at[0], value, sizeof value);
+        printf("%-11s %s\n", spec && spec->objective_count ? spec->objectives[0].name : "value", value);
     }
     printf("config      %s\n", trial->config);
     struct str command = STR_INIT;

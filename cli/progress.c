@@ -17,6 +17,7 @@
 #define PLAIN_MAX_MS 300000
 #define RATE_WINDOW_MS 30000
 #define SAMPLES 64
+#define VOLUME_WORK_MAX 2000000 // of a hypervolume: about two milliseconds of each drawing
 
 struct sample {
     uint64_t at_ms, ended;
@@ -72,6 +73,27 @@ static double rate(struct progress *progress, uint64_t ended, uint64_t now_ms)
     return (double)(ended - oldest.ended) * 1000.0 / (double)(now_ms - oldest.at_ms);
 }
 
+// The best trial; of several objectives the size of the front, and how much it dominates.
+static void write_best(struct str *line, const struct core *core, uint64_t sweep)
+{
+    const struct pareto_front *front = core_sweep_front(core, sweep);
+    const struct spec *spec = core_sweep_spec(core, sweep);
+    char text[NUM_TEXT_MAX];
+    double volume;
+    if (!front)
+        return;
+    if (front->objective_count == 1) {
+        format_value(spec->objectives[0].goal == GOAL_MAXIMIZE ? -front->costs[0] : front->costs[0], text, sizeof text);
+        str_addf(line, ", best %s (trial %llu)", text, (unsigned long long)front->ids[0]);
+        return;
+    }
+    str_addf(line, ", front of %zu", front->count);
+    if (pareto_hypervolume(front->costs, front->count, front->objective_count, front->worst, VOLUME_WORK_MAX, &volume)) {
+        format_value(volume, text, sizeof text);
+        str_addf(line, ", hypervolume %s", text);
+    }
+}
+
 static void write_line(struct progress *progress, struct str *line, const struct core *core,
                        uint64_t sweep, const char *note, uint64_t now_ms)
 {
@@ -85,13 +107,7 @@ static void write_line(struct progress *progress, struct str *line, const struct
     str_addf(line, " done, %u running", core_running(core, sweep));
     if (row->trials[TRIAL_FAILED])
         str_addf(line, ", %llu failed", (unsigned long long)row->trials[TRIAL_FAILED]);
-    uint64_t number;
-    double value;
-    if (core_sweep_best(core, sweep, &number, &value)) {
-        char text[NUM_TEXT_MAX];
-        format_value(value, text, sizeof text);
-        str_addf(line, ", best %s (trial %llu)", text, (unsigned long long)number);
-    }
+    write_best(line, core, sweep);
     if (per_second >= 1)
         str_addf(line, ", %.0f/s", per_second);
     else if (per_second > 0)

@@ -62,14 +62,14 @@ static int parse_config(const struct spec *spec, const char *text, struct config
 static int each_best(void *context, const struct trial_row *row)
 {
     struct best_walk *walk = context;
-    if (!row->has_value)
+    if (!row->values.has[0])
         return 0;
     if (walk->count++ == 0 && walk->first)
         copy_trial(walk->first, row);
     if (!walk->table)
         return 0;
     char value[NUM_TEXT_MAX];
-    format_value(row->value, value, sizeof value);
+    format_value(row->values.at[0], value, sizeof value);
     table_cellf(walk->table, "%llu", (unsigned long long)row->number);
     table_cell(walk->table, value);
     struct config config = {0};
@@ -100,20 +100,20 @@ static struct trial_query best_query(const struct sweep_row *row, const struct s
     return (struct trial_query){.sweep = row->id,
                                 .state = TRIAL_DONE,
                                 .by_value = true,
-                                .maximize = spec->goal == GOAL_MAXIMIZE,
+                                .maximize = spec->objectives[0].goal == GOAL_MAXIMIZE,
                                 .limit = top};
 }
 
 int report_best_table(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
                       uint64_t top, struct err *err)
 {
-    if (!spec->metric)
+    if (spec->objective_count == 0)
         return 0;
     size_t columns[COLUMNS_MAX];
     struct best_walk walk = {.spec = spec, .columns = columns};
     walk.column_count = varying(spec->space, columns);
     const char *titles[COLUMNS_MAX + 3] = {">trial"};
-    char *metric = xasprintf(">%s", spec->metric);
+    char *metric = xasprintf(">%s", spec->objectives[0].name);
     titles[1] = metric;
     for (size_t i = 0; i < walk.column_count; i++)
         titles[2 + i] = space_param(spec->space, columns[i])->name;
@@ -130,7 +130,7 @@ int report_best_table(FILE *out, struct store *store, const struct sweep_row *ro
 int report_best_trial(struct store *store, const struct sweep_row *row, const struct spec *spec,
                       struct trial_row *ret, struct err *err)
 {
-    if (!spec->metric)
+    if (spec->objective_count == 0)
         return err_set(err, ERR_NOT_FOUND,
                        "sweep %s names no objective; add `metric: {name: ..., goal: minimize}` to its spec", row->key);
     struct best_walk walk = {.spec = spec, .first = ret};
@@ -138,7 +138,7 @@ int report_best_trial(struct store *store, const struct sweep_row *row, const st
     int rc = store_each_trial(store, &query, each_best, &walk, err);
     if (rc == 0 && walk.count == 0)
         rc = err_set(err, ERR_NOT_FOUND, "no trial of sweep %s has a value of %s yet; `trawl status %s` tells more",
-                     row->key, spec->metric, row->key);
+                     row->key, spec->objectives[0].name, row->key);
     return rc;
 }
 
@@ -225,8 +225,8 @@ int report_json(struct str *out, struct store *store, const struct sweep_row *ro
     str_addf(out, ",\"state\":\"%s\"", sweep_state_word(row->state));
     write_text(out, "reason", row->reason);
     write_text(out, "method", spec ? spec->method : NULL);
-    write_text(out, "metric", spec ? spec->metric : NULL);
-    write_text(out, "goal", !spec ? NULL : spec->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
+    write_text(out, "metric", spec ? spec->objectives[0].name : NULL);
+    write_text(out, "goal", !spec ? NULL : spec->objectives[0].goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
     str_addf(out, ",\"created_ms\":%lld,\"ended_ms\":%lld,\"trials\":{", (long long)row->created_ms,
              (long long)row->ended_ms);
     for (int i = 0; i < TRIAL_STATE_COUNT; i++)
@@ -251,8 +251,8 @@ int report_trial_json(struct str *out, struct store *store, const struct sweep_r
 {
     str_addf(out, "{\"sweep\":\"%s\",\"trial\":%llu,\"state\":\"%s\",\"value\":", sweep->key,
              (unsigned long long)trial->number, trial_state_word(trial->state));
-    if (trial->has_value)
-        json_write_double(out, trial->value);
+    if (trial->values.has[0])
+        json_write_double(out, trial->values.at[0]);
     else
         str_add(out, "null");
     str_addf(out, ",\"config\":%s,\"attempts\":%u,\"created_ms\":%lld,\"started_ms\":%lld,\"ended_ms\":%lld",

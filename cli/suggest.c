@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "spec/spec.h"
+#include "strategies/pareto.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -28,17 +29,8 @@ struct session {
     struct strategy *strategy;
     struct point *points; // point i has id i + 1
     size_t count, capacity;
-    uint64_t best;        // id, 0: none
-    double best_value;
+    struct pareto_front front; // of the done ones; with one objective its best
 };
-
-static bool is_better(const struct session *session, double value)
-{
-    if (isnan(value))
-        return false;
-    return session->best == 0 ||
-           (session->spec->goal == GOAL_MAXIMIZE ? value > session->best_value : value < session->best_value);
-}
 
 static int op_ask(struct session *session, const struct json_object *request, struct str *out, struct err *err)
 {
@@ -71,13 +63,15 @@ static int op_ask(struct session *session, const struct json_object *request, st
 }
 
 // A number, or the names that JSON has no number for.
-static bool get_value(const struct json_object *request, double *ret)
+static bool number_of(const struct json_object *value, double *ret)
 {
-    const char *text;
-    if (json_get_double(request, "value", ret))
+    if (json_object_is_type(value, json_type_double) || json_object_is_type(value, json_type_int)) {
+        *ret = json_object_get_double(value);
         return true;
-    if (!json_get_string(request, "value", &text))
+    }
+    if (!json_object_is_type(value, json_type_string))
         return false;
+    const char *text = json_object_get_string((struct json_object *)value);
     if (strcmp(text, "NaN") == 0)
         *ret = (double)NAN;
     else if (strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0)
@@ -85,6 +79,56 @@ static bool get_value(const struct json_object *request, double *ret)
     else
         return false;
     return true;
+}
+
+static int values_by_name(const struct spec *spec, const struct json_object *given, double *values, bool *has, struct err *err)
+{
+    json_object_object_foreach((struct json_object *)given, name, value)
+    {
+        size_t i = 0;
+        while (i < spec->objective_count && strcmp(spec->objectives[i].name, name) != 0)
+            i++;
+        if (i == spec->objective_count)
+            return err_set(err, ERR_INVALID, "'%s' is no objective of the spec", name);
+        if (!number_of(value, &values[i]))
+            return err_set(err, ERR_INVALID, "the value of '%s' is a number, NaN, Infinity or -Infinity", name);
+        has[i] = true;
+    }
+    return 0;
+}
+
+// The member "value" of one objective, or "values" of all: by name, or a list in the spec's order. An intermediate tell needs that of the
+// first objective only. *ret_given: there is one.
+static int get_values(const struct session *session, const struct json_object *request, bool first_only,
+                      double values[static OBJECTIVES_MAX], bool *ret_given, struct err *err)
+{
+    const struct spec *spec = session->spec;
+    size_t count = spec->objective_count > 1 ? spec->objective_count : 1;
+    bool has[OBJECTIVES_MAX] = {0};
+    struct json_object *given = NULL, *one = NULL;
+    int rc = 0;
+    json_object_object_get_ex(request, "value", &one);
+    *ret_given = json_object_object_get_ex(request, "values", &given) || (one && number_of(one, &values[0]));
+    if (!*ret_given)
+        return 0;
+    if (one && given)
+        return err_set(err, ERR_INVALID, "tell has \"value\" for one objective or \"values\" for several, not both");
+    if (one && count > 1 && !first_only)
+        return err_set(err, ERR_INVALID, "the spec has %zu objectives: tell needs \"values\"", count);
+    has[0] = one != NULL;
+    if (given && json_object_is_type(given, json_type_object)) {
+        rc = values_by_name(spec, given, values, has, err);
+    } else if (given && json_object_is_type(given, json_type_array) && json_object_array_length(given) == count) {
+        for (size_t i = 0; i < count; i++)
+            has[i] = number_of(json_object_array_get_idx(given, i), &values[i]);
+    } else if (given) {
+        return err_set(err, ERR_INVALID, "values is an object by name, or a list of %zu numbers", count);
+    }
+    for (size_t i = 0; rc == 0 && i < (first_only ? 1 : count); i++)
+        if (!has[i])
+            return err_set(err, ERR_INVALID, "values lacks a number for %s",
+                           spec->objective_count ? spec->objectives[i].name : "the objective");
+    return rc;
 }
 
 static int parse_state(const struct json_object *request, enum point_state *ret, struct err *err)
@@ -106,51 +150,86 @@ static int parse_state(const struct json_object *request, enum point_state *ret,
     return 0;
 }
 
+static void tell(struct session *session, uint64_t id, enum point_state state, bool has_value,
+                 const double values[static OBJECTIVES_MAX])
+{
+    const struct spec *spec = session->spec;
+    size_t count = session->front.objective_count;
+    struct outcome outcome = outcome_of(state, values[0]);
+    double costs[OBJECTIVES_MAX];
+    outcome.value_count = outcome.value_count && has_value;
+    for (size_t i = 0; i < count; i++) {
+        outcome.values[i] = values[i];
+        costs[i] = spec->objectives[i].goal == GOAL_MAXIMIZE ? -values[i] : values[i];
+    }
+    session->points[id - 1].told = true;
+    strategy_tell(session->strategy, id, &outcome);
+    if (state == POINT_DONE)
+        pareto_front_add(&session->front, id, costs);
+}
+
 static int op_tell(struct session *session, const struct json_object *request, struct str *out, struct err *err)
 {
     int64_t id = 0, step = 0;
-    double value = (double)NAN;
+    double values[OBJECTIVES_MAX] = {0};
+    bool has_value = false;
     enum point_state state = POINT_DONE;
     if (!json_get_i64(request, "id", &id) || id < 1 || (uint64_t)id > session->count)
         return err_set(err, ERR_NOT_FOUND, "tell needs the id of a trial that was asked for (1 to %zu)", session->count);
-    struct point *point = &session->points[id - 1];
-    if (point->told)
+    if (session->points[id - 1].told)
         return err_set(err, ERR_STATE, "trial %lld was told before", (long long)id);
     int rc = parse_state(request, &state, err);
     if (rc != 0)
         return rc;
-    bool has_value = get_value(request, &value);
-    if (json_get_i64(request, "step", &step)) {
+    bool is_report = json_get_i64(request, "step", &step);
+    rc = get_values(session, request, is_report, values, &has_value, err);
+    if (rc != 0)
+        return rc;
+    if (is_report) {
         if (!has_value)
             return err_set(err, ERR_INVALID, "an intermediate tell needs a value");
-        strategy_report(session->strategy, (uint64_t)id, step, value);
+        strategy_report(session->strategy, (uint64_t)id, step, values[0]);
     } else {
         if (!has_value && (state == POINT_DONE || state == POINT_STOPPED))
             return err_set(err, ERR_INVALID, "tell needs a value (a number, NaN, Infinity or -Infinity), or \"state\":\"failed\"");
-        point->told = true;
-        struct outcome outcome = outcome_of(state, value);
-        outcome.value_count = outcome.value_count && has_value;
-        strategy_tell(session->strategy, (uint64_t)id, &outcome);
-        if (state == POINT_DONE && is_better(session, value)) {
-            session->best = (uint64_t)id;
-            session->best_value = value;
-        }
+        tell(session, (uint64_t)id, state, has_value, values);
     }
     str_add(out, "{\"ok\":true,\"stop\":false}");
     return 0;
 }
 
+static void write_point(struct session *session, size_t place, struct str *out)
+{
+    const struct spec *spec = session->spec;
+    const double *costs = session->front.costs + place * session->front.objective_count;
+    str_addf(out, "{\"id\":%llu,", (unsigned long long)session->front.ids[place]);
+    str_add(out, spec->objective_count > 1 ? "\"values\":{" : "\"value\":");
+    for (size_t i = 0; i < session->front.objective_count; i++) {
+        if (spec->objective_count > 1) {
+            str_add(out, i ? "," : "");
+            json_write_string(out, spec->objectives[i].name, strlen(spec->objectives[i].name));
+            str_addch(out, ':');
+        }
+        json_write_double(out, spec->objectives[i].goal == GOAL_MAXIMIZE ? -costs[i] : costs[i]);
+    }
+    str_add(out, spec->objective_count > 1 ? "},\"config\":" : ",\"config\":");
+    config_write_json(out, spec->space, &session->points[session->front.ids[place] - 1].config);
+    str_addch(out, '}');
+}
+
 static int op_best(struct session *session, struct str *out)
 {
-    if (session->best == 0) {
+    bool several = session->spec->objective_count > 1;
+    if (several)
+        str_add(out, "{\"front\":[");
+    else if (session->front.count == 0)
         str_add(out, "{\"id\":null,\"value\":null,\"config\":null}");
-        return 0;
+    for (size_t i = 0; i < session->front.count; i++) {
+        str_add(out, i ? "," : "");
+        write_point(session, i, out);
     }
-    str_addf(out, "{\"id\":%llu,\"value\":", (unsigned long long)session->best);
-    json_write_double(out, session->best_value);
-    str_add(out, ",\"config\":");
-    config_write_json(out, session->spec->space, &session->points[session->best - 1].config);
-    str_addch(out, '}');
+    if (several)
+        str_add(out, "]}");
     return 0;
 }
 
@@ -228,17 +307,14 @@ int command_suggest(const struct command_line *line)
         err_set(&err, rc, "%s is not usable as it is; mend the errors above", path);
     }
     if (rc == 0) {
-        const struct strategy_setup setup = {.space = session.spec->space,
-                                             .goals = {session.spec->goal},
-                                             .objective_count = 1,
-                                             .seed = session.spec->seed,
-                                             .shuffle = session.spec->shuffle,
-                                             .settings = session.spec->settings,
-                                             .setting_count = session.spec->setting_count};
+        const struct strategy_setup setup = spec_strategy_setup(session.spec);
         rc = strategy_new(session.spec->strategy, &setup, &session.strategy, &err);
     }
-    if (rc == 0)
+    if (rc == 0) {
+        pareto_front_init(&session.front, session.spec->objective_count > 1 ? session.spec->objective_count : 1);
         converse(&session);
+    }
+    pareto_front_release(&session.front);
     for (size_t i = 0; i < session.count; i++)
         config_release(&session.points[i].config);
     free(session.points);

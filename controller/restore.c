@@ -87,16 +87,15 @@ static int each_repeat(void *context, const struct trial_row *row)
     return 0;
 }
 
-static int each_best(void *context, const struct trial_row *row)
+static int each_result(void *context, const struct trial_row *row)
 {
     struct walk *walk = context;
-    if (row->has_value)
-        core_restore_best(walk->controller->core, row->sweep, row->number, row->value);
+    core_restore_result(walk->controller->core, row->sweep, row->number, &row->values);
     return 0;
 }
 
 // A strategy that learns sees its history again: every told point in order, then those in flight.
-static int restore_point(struct controller *controller, const struct trial_row *row, bool told)
+static int restore_point(struct controller *controller, const struct trial_row *row, const struct outcome *outcome)
 {
     struct json_object *json = NULL;
     struct config config = {0};
@@ -104,27 +103,19 @@ static int restore_point(struct controller *controller, const struct trial_row *
     if (spec && json_parse(row->config, strlen(row->config), &json, NULL) == 0 &&
         config_from_json(spec->space, json, &config, NULL) == 0) {
         suggester_restore(controller->suggester, row->sweep, row->point, &config);
-        if (told) {
-            enum point_state state = row->state == TRIAL_DONE      ? POINT_DONE
-                                     : row->state == TRIAL_STOPPED ? POINT_STOPPED
-                                     : row->state == TRIAL_FAILED  ? POINT_FAILED
-                                                                   : POINT_CANCELLED;
-            suggester_tell(controller->suggester, &(struct tell){.sweep = row->sweep,
-                                                                 .point = row->point,
-                                                                 .outcome = {.state = state,
-                                                                             .value_count = row->has_value,
-                                                                             .values = {row->value}}});
-        }
+        if (outcome)
+            suggester_tell(controller->suggester,
+                           &(struct tell){.sweep = row->sweep, .point = row->point, .outcome = *outcome});
     }
     config_release(&config);
     json_object_put(json);
     return 0;
 }
 
-static int each_told(void *context, const struct trial_row *row)
+static int each_told(void *context, const struct trial_row *row, const struct outcome *outcome)
 {
     struct walk *walk = context;
-    return restore_point(walk->controller, row, true);
+    return restore_point(walk->controller, row, outcome);
 }
 
 static int each_in_flight(void *context, const struct trial_row *row)
@@ -132,7 +123,7 @@ static int each_in_flight(void *context, const struct trial_row *row)
     struct walk *walk = context;
     if (!suggester_learns(walk->controller->suggester, row->sweep) || row->repeat > 0)
         return 0;
-    return restore_point(walk->controller, row, false);
+    return restore_point(walk->controller, row, NULL);
 }
 
 // ---- Curves, for stopping rules
@@ -168,7 +159,7 @@ int controller_restore_curves(struct controller *controller, uint64_t sweep, str
         return 0;
     struct curve_walk walk = {.controller = controller,
                               .sweep = sweep,
-                              .metric = core_sweep_spec(controller->core, sweep)->metric,
+                              .metric = core_sweep_spec(controller->core, sweep)->objectives[0].name,
                               .err = err};
     struct trial_query query = {.sweep = sweep, .state = TRIAL_RUNNING};
     int rc;
@@ -191,16 +182,17 @@ static int restore_histories(struct walk *walk)
     for (size_t i = 0; i < core_sweep_count(controller->core); i++) {
         uint64_t id = core_sweep_id(controller->core, i);
         const struct spec *spec = core_sweep_spec(controller->core, id);
-        struct trial_query best = {.sweep = id,
-                                   .state = TRIAL_DONE,
-                                   .by_value = true,
-                                   .maximize = spec->goal == GOAL_MAXIMIZE,
-                                   .limit = 1};
-        int rc = spec->metric
-                     ? store_each_trial(controller->store, &best, each_best, walk, walk->err)
+        // With one objective its best alone is needed, which the store knows; a front is made of all.
+        struct trial_query results = {.sweep = id,
+                                      .state = TRIAL_DONE,
+                                      .by_value = spec->objective_count == 1,
+                                      .maximize = spec->objectives[0].goal == GOAL_MAXIMIZE,
+                                      .limit = spec->objective_count == 1};
+        int rc = spec->objective_count > 0
+                     ? store_each_trial(controller->store, &results, each_result, walk, walk->err)
                      : 0;
         if (rc == 0 && suggester_learns(controller->suggester, id))
-            rc = store_each_told(controller->store, id, each_told, walk, walk->err);
+            rc = store_each_told(controller->store, id, spec->objective_count, each_told, walk, walk->err);
         if (rc == 0 && !sweep_state_terminal(core_sweep(controller->core, id)->state))
             rc = controller_restore_curves(controller, id, walk->err);
         if (rc != 0)

@@ -217,15 +217,7 @@ static int thread_start(struct suggester *suggester, struct err *err)
 int suggester_add(struct suggester *suggester, uint64_t sweep, const struct spec *spec,
                   uint64_t cursor, struct err *err)
 {
-    const struct strategy_setup setup = {
-        .space = spec->space,
-        .goals = {spec->goal},
-        .objective_count = 1,
-        .seed = spec->seed,
-        .shuffle = spec->shuffle,
-        .settings = spec->settings,
-        .setting_count = spec->setting_count,
-    };
+    const struct strategy_setup setup = spec_strategy_setup(spec);
     struct strategy *strategy;
     int rc = strategy_new(spec->strategy, &setup, &strategy, err);
     if (rc != 0)

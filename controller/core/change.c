@@ -1,7 +1,9 @@
-// Words of states, and the release of rows.
+// Words of states, the outcome of repeats, and the release of rows.
 
 #include "controller/core/change.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,4 +115,79 @@ void agent_row_release(struct agent_row *row)
     free(row->gpus);
     free(row->labels);
     *row = (struct agent_row){0};
+}
+
+bool values_complete(const struct values *values, size_t objective_count)
+{
+    for (size_t i = 0; i < objective_count; i++)
+        if (!values->has[i])
+            return false;
+    return true;
+}
+
+// ---- Repeats
+
+static int by_repeat(const void *a, const void *b)
+{
+    const struct repeat *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static bool repeat_counts(const struct repeat *repeat, size_t objective_count)
+{
+    return (repeat->state == TRIAL_DONE || repeat->state == TRIAL_STOPPED) && objective_count > 0 &&
+           values_complete(&repeat->values, objective_count);
+}
+
+// The mean of an objective and, in *ret_variance, the sample variance: finite, and 0 where there is none to speak of.
+static double mean_of(const struct repeat *repeats, size_t count, size_t objective_count, size_t objective, uint32_t counted,
+                      double *ret_variance)
+{
+    double sum = 0, scaled = 0, squares = 0;
+    bool finite = true;
+    for (size_t i = 0; i < count; i++) {
+        if (!repeat_counts(&repeats[i], objective_count))
+            continue;
+        double value = repeats[i].values.at[objective];
+        finite = finite && isfinite(value);
+        sum += value;
+        scaled += value / counted; // where the sum is too large for a number
+    }
+    double mean = finite && isinf(sum) ? scaled : sum / counted;
+    *ret_variance = 0;
+    if (counted < 2 || !isfinite(mean))
+        return mean;
+    for (size_t i = 0; i < count; i++) {
+        double distance = repeats[i].values.at[objective] - mean;
+        if (repeat_counts(&repeats[i], objective_count))
+            squares += distance * distance / (counted - 1);
+    }
+    *ret_variance = fmin(squares, DBL_MAX);
+    return mean;
+}
+
+static enum point_state point_state_of(const struct repeat *repeats, size_t count, uint32_t counted)
+{
+    bool done = false, stopped = false, cancelled = false;
+    for (size_t i = 0; i < count; i++) {
+        done = done || repeats[i].state == TRIAL_DONE;
+        stopped = stopped || repeats[i].state == TRIAL_STOPPED;
+        cancelled = cancelled || repeats[i].state == TRIAL_CANCELLED;
+    }
+    if (counted > 0)
+        return stopped ? POINT_STOPPED : POINT_DONE;
+    // With no value at all: done means that there is no objective.
+    return done ? POINT_DONE : stopped ? POINT_STOPPED : cancelled ? POINT_CANCELLED : POINT_FAILED;
+}
+
+struct outcome repeats_outcome(struct repeat *repeats, size_t count, size_t objective_count)
+{
+    struct outcome outcome = {0};
+    qsort(repeats, count, sizeof *repeats, by_repeat);
+    for (size_t i = 0; i < count; i++)
+        outcome.value_count += repeat_counts(&repeats[i], objective_count);
+    outcome.state = point_state_of(repeats, count, outcome.value_count);
+    for (size_t i = 0; i < objective_count && outcome.value_count > 0; i++)
+        outcome.values[i] = mean_of(repeats, count, objective_count, i, outcome.value_count, &outcome.variances[i]);
+    return outcome;
 }

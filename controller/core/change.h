@@ -96,6 +96,13 @@ struct sweep_row {
     int64_t created_ms, ended_ms; // ended 0: not yet
 };
 
+// The values of a run: of each objective, in the order of the spec, what was reported last.
+struct values {
+    bool has[OBJECTIVES_MAX];
+    double at[OBJECTIVES_MAX]; // may be NaN or infinite; 0 where there is none
+};
+bool values_complete(const struct values *values, size_t objective_count); // there is one of each
+
 struct trial_row {
     uint64_t id;            // unique in the database, ascending
     uint64_t sweep;
@@ -104,8 +111,7 @@ struct trial_row {
     uint32_t repeat;        // 0..repeats-1
     char *config;           // JSON
     enum trial_state state;
-    bool has_value;
-    double value;           // the objective; may be NaN or infinite
+    struct values values;
     uint64_t attempt;       // the attempt that gave the result, or the latest; 0: none
     uint32_t attempt_count;
     uint32_t retries[EXIT_CLASS_COUNT]; // budget used, by class
@@ -129,8 +135,7 @@ struct attempt_row {
     uint64_t cursors[STREAM_COUNT]; // durable bytes of each stream
     uint64_t lengths[STREAM_COUNT]; // final, once exited
     uint64_t dropped_bytes, cpu_ms, max_rss_bytes;
-    bool has_value;         // objective reported so far
-    double value;
+    struct values values;   // reported so far
     uint32_t cpus;
     uint64_t memory_bytes;
     uint32_t gpus[16];      // indices at the agent
@@ -223,6 +228,18 @@ struct ask {
     uint64_t first_point;
     uint32_t count;
 };
+
+// How one repeat of a point ended.
+struct repeat {
+    uint32_t number;        // trial_row.repeat
+    enum trial_state state; // a terminal one
+    struct values values;   // looked at when done or stopped
+};
+
+// What the strategy is told of a point whose repeats are all over. A repeat counts when it has a value of every objective (there may be
+// none). Means and variances are summed in the order of the repeats' numbers, whatever the order in which they ended: so the same from a
+// live sweep and from its stored rows, bit for bit. Sorts `repeats` in place.
+struct outcome repeats_outcome(struct repeat *repeats, size_t count, size_t objective_count);
 
 struct tell {
     uint64_t sweep, point;

@@ -205,7 +205,7 @@ void core_restore_repeat(struct core *core, const struct trial_row *row)
     struct sweep *sweep = core_find_sweep(core, row->sweep);
     if (!sweep)
         return;
-    struct point *point = point_count(sweep, row->point, row->state, row->has_value, row->value);
+    struct point *point = point_count(sweep, row);
     point->made++;
     point->told = point->told || row->tell_number != 0;
 }
@@ -219,15 +219,11 @@ void core_restore_sequence(struct core *core, uint64_t id, uint32_t name, uint64
     attempt->sequences[attempt->sequence_count++] = (struct sequence){.name = name, .count = count};
 }
 
-void core_restore_best(struct core *core, uint64_t id, uint64_t number, double value)
+void core_restore_result(struct core *core, uint64_t id, uint64_t number, const struct values *values)
 {
     struct sweep *sweep = core_find_sweep(core, id);
-    if (!sweep || !sweep_value_better(sweep, value))
-        return;
-    sweep->has_best = true;
-    sweep->best = value;
-    sweep->best_number = number;
-    sweep->target_reached = sweep_hits_target(sweep, value);
+    if (sweep)
+        sweep_note_result(sweep, number, values);
 }
 
 void core_started(struct core *core, struct now now)
@@ -433,14 +429,10 @@ uint64_t core_sweep_id(const struct core *core, size_t index)
     return sweep->row.id;
 }
 
-bool core_sweep_best(const struct core *core, uint64_t id, uint64_t *ret_number, double *ret_value)
+const struct pareto_front *core_sweep_front(const struct core *core, uint64_t id)
 {
     const struct sweep *sweep = core_find_sweep(core, id);
-    if (!sweep || !sweep->has_best)
-        return false;
-    *ret_number = sweep->best_number;
-    *ret_value = sweep->best;
-    return true;
+    return sweep && sweep->front.count > 0 ? &sweep->front : NULL;
 }
 
 uint32_t core_running(const struct core *core, uint64_t id)

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "controller/core/change.h"
 #include "spec/spec.h"
+#include "strategies/pareto.h"
 #include "wire/link.h" // struct peer
 
 #include <stdbool.h>
@@ -134,8 +135,10 @@ const struct sweep_row *core_sweep(const struct core *core, uint64_t id); // NUL
 const struct spec *core_sweep_spec(const struct core *core, uint64_t id);
 size_t core_sweep_count(const struct core *core);
 uint64_t core_sweep_id(const struct core *core, size_t index);
-bool core_sweep_best(const struct core *core, uint64_t id, uint64_t *ret_number, double *ret_value); // since start or restore_best
-void core_restore_best(struct core *core, uint64_t sweep, uint64_t number, double value);
+// The best done trials, their numbers as ids: with several objectives the front, with one the best alone; since start or restore_result.
+// NULL while there is none. Costs are negated values where the goal is to maximise.
+const struct pareto_front *core_sweep_front(const struct core *core, uint64_t id);
+void core_restore_result(struct core *core, uint64_t sweep, uint64_t number, const struct values *values); // of a done trial
 uint32_t core_running(const struct core *core, uint64_t sweep); // trials with an open attempt; 0 for all sweeps: sweep 0
 uint32_t core_agents_alive(const struct core *core);
 // Why nothing is placed now: a sentence ("no agent has 4 GPUs", "no agent is connected"), or NULL.

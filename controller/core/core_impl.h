@@ -41,7 +41,7 @@ struct attempt {
     struct trial *trial;
     struct agent *agent;
     bool reserved;          // its resources are taken at the agent
-    bool has_summary;       // the objective came as a summary: points no longer change it
+    bool has_summary[OBJECTIVES_MAX]; // the objective came as a summary: points no longer change it
     bool dirty;
     uint64_t launched_ms;   // when the launch was sent last
     const char *kill_class; // NULL: not to be ended; else why (a static word)
@@ -70,10 +70,9 @@ struct trial {
 
 struct point { // repeats of one configuration
     uint64_t point;
-    uint32_t made, over, with_value;
-    double sum;             // of the finite values
-    uint32_t nan_count, high_count, low_count; // the others: NaN, infinity, minus infinity
-    bool done, stopped, cancelled;
+    uint32_t made;
+    struct repeat *over;    // those that have ended
+    size_t over_count, over_capacity;
     bool told;              // before this: what runs is being run again
     UT_hash_handle hh;
 };
@@ -94,9 +93,7 @@ struct sweep {
     bool held, dirty;
     bool passed_over;       // it found no place in this pass
     size_t stored_at;       // where the batch may hold its row
-    bool has_best;
-    uint64_t best_number;
-    double best;
+    struct pareto_front front; // of the done trials; with one objective: its best
     bool target_reached;
     double mean_ms;         // of recent runs; negative: none yet
     uint64_t served;        // when a slot went here last, as a count
@@ -193,7 +190,7 @@ void trial_set_state(struct trial *trial, enum trial_state state);
 void trial_finish(struct core *core, struct now now, struct trial *trial, enum trial_state state, const char *text);
 struct point *point_get(struct sweep *sweep, uint64_t point);
 void point_uncount(struct point *point, const struct trial_row *row);
-struct point *point_count(struct sweep *sweep, uint64_t point, enum trial_state state, bool has_value, double value);
+struct point *point_count(struct sweep *sweep, const struct trial_row *row); // its trial is over
 void point_free(struct sweep *sweep, struct point *point);
 
 // sweeps.c
@@ -203,8 +200,8 @@ void sweep_check_end(struct core *core, struct now now, struct sweep *sweep);
 void sweep_free(struct core *core, struct sweep *sweep);
 void sweep_store(struct core *core, struct sweep *sweep);
 bool sweep_gives(const struct core *core, const struct sweep *sweep); // may start trials now
-bool sweep_value_better(const struct sweep *sweep, double value);
-bool sweep_hits_target(const struct sweep *sweep, double value);
+void sweep_note_result(struct sweep *sweep, uint64_t number, const struct values *values); // of a done trial
+void sweep_check_target(struct sweep *sweep);
 bool sweep_is_cancelling(const struct sweep *sweep);
 void sweep_cancel_rest(struct core *core, struct now now, struct sweep *sweep);
 uint64_t sweep_trials_left(const struct sweep *sweep); // caps and budgets; UINT64_MAX: no cap

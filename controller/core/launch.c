@@ -83,8 +83,8 @@ static void fill_item(struct msg_launch_item *item, const struct core *core, con
                                      .working_dir = xstrdup(spec->working_dir ? spec->working_dir : ""),
                                      .timeout_ms = spec->timeout_ms,
                                      .grace_ms = spec->grace_ms,
-                                     .pattern = xstrdup(spec->metric_pattern ? spec->metric_pattern : ""),
-                                     .metric = xstrdup(spec->metric ? spec->metric : ""),
+                                     .pattern = xstrdup(spec->objectives[0].pattern ? spec->objectives[0].pattern : ""),
+                                     .metric = xstrdup(spec->objective_count ? spec->objectives[0].name : ""),
                                      .cpus = row->cpus,
                                      .memory_bytes = row->memory_bytes};
     set_argv(item, sweep, trial);

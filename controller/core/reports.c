@@ -84,20 +84,32 @@ static uint64_t next_sequence(struct attempt *attempt, uint32_t name)
     return 0;
 }
 
-static bool is_objective(const struct attempt *attempt, const char *name)
+// The place of an objective, or objective_count for another metric.
+static size_t objective_of(const struct attempt *attempt, const char *name)
 {
-    const char *metric = attempt->trial->sweep->spec->metric;
-    return metric && strcmp(metric, name) == 0;
+    const struct spec *spec = attempt->trial->sweep->spec;
+    size_t i = 0;
+    while (i < spec->objective_count && strcmp(spec->objectives[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+// A value of an objective: the last one counts, but one of a summary before all that are none.
+static void note_value(struct attempt *attempt, const char *name, bool is_summary, double value)
+{
+    size_t objective = objective_of(attempt, name);
+    if (objective == attempt->trial->sweep->spec->objective_count || (attempt->has_summary[objective] && !is_summary))
+        return;
+    attempt->row.values.has[objective] = true;
+    attempt->row.values.at[objective] = value;
+    attempt->has_summary[objective] = is_summary;
 }
 
 static void on_point(void *context, const char *name, bool has_step, int64_t step, double time, double value)
 {
     struct report *report = context;
     struct attempt *attempt = report->attempt;
-    if (is_objective(attempt, name) && !attempt->has_summary) {
-        attempt->row.has_value = true;
-        attempt->row.value = value;
-    }
+    note_value(attempt, name, false, value);
     uint32_t id = name_id(report->core, name);
     if (id == 0) {
         attempt->nameless++;
@@ -111,7 +123,7 @@ static void on_point(void *context, const char *name, bool has_step, int64_t ste
     change->point.step = has_step ? step : (int64_t)sequence;
     change->point.time = time;
     change->point.value = value;
-    if (is_objective(attempt, name))
+    if (attempt->trial->sweep->spec->objective_count > 0 && objective_of(attempt, name) == 0)
         stops_report(report->core, report->now, attempt, change->point.step, value);
 }
 
@@ -119,10 +131,8 @@ static void on_summary(void *context, const char *name, const char *json, bool i
 {
     struct report *report = context;
     struct attempt *attempt = report->attempt;
-    if (is_number && is_objective(attempt, name)) {
-        attempt->row.has_value = attempt->has_summary = true;
-        attempt->row.value = value;
-    }
+    if (is_number)
+        note_value(attempt, name, true, value);
     uint32_t id = name_id(report->core, name);
     if (id == 0) {
         attempt->nameless++;

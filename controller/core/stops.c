@@ -7,8 +7,8 @@
 void stops_begin(struct sweep *sweep)
 {
     const struct spec *spec = sweep->base;
-    if (spec->early_stop.kind != STOP_NONE && spec->metric)
-        sweep->stopping = stopping_new(&spec->early_stop, spec->goal);
+    if (spec->early_stop.kind != STOP_NONE && spec->objective_count > 0)
+        sweep->stopping = stopping_new(&spec->early_stop, spec->objectives[0].goal);
 }
 
 void stops_launched(struct trial *trial, uint64_t attempt)

@@ -29,17 +29,36 @@ bool sweep_gives(const struct core *core, const struct sweep *sweep)
            (sweep->spec->budget_ms == 0 || sweep->row.active_ms < sweep->spec->budget_ms);
 }
 
-bool sweep_value_better(const struct sweep *sweep, double value)
-{
-    if (isnan(value))
-        return false;
-    return !sweep->has_best || (sweep->spec->goal == GOAL_MAXIMIZE ? value > sweep->best : value < sweep->best);
-}
-
-bool sweep_hits_target(const struct sweep *sweep, double value)
+// The targets are reached by a trial on the front or by none: what meets them is dominated only by what meets them, too.
+void sweep_check_target(struct sweep *sweep)
 {
     const struct spec *spec = sweep->spec;
-    return spec->has_target && (spec->goal == GOAL_MAXIMIZE ? value >= spec->target : value <= spec->target);
+    sweep->target_reached = false;
+    for (size_t i = 0; i < sweep->front.count && !sweep->target_reached; i++) {
+        bool has_target = false, meets = true;
+        for (size_t k = 0; k < spec->objective_count; k++) {
+            const struct objective *objective = &spec->objectives[k];
+            double sign = objective->goal == GOAL_MAXIMIZE ? -1 : 1;
+            has_target = has_target || objective->has_target;
+            meets = meets && (!objective->has_target ||
+                              sweep->front.costs[i * spec->objective_count + k] <= sign * objective->target);
+        }
+        sweep->target_reached = has_target && meets;
+    }
+}
+
+void sweep_note_result(struct sweep *sweep, uint64_t number, const struct values *values)
+{
+    const struct spec *spec = sweep->spec;
+    double costs[OBJECTIVES_MAX];
+    if (spec->objective_count == 0 || !values_complete(values, spec->objective_count))
+        return;
+    if (!sweep->front.worst)
+        pareto_front_init(&sweep->front, spec->objective_count);
+    for (size_t k = 0; k < spec->objective_count; k++)
+        costs[k] = spec->objectives[k].goal == GOAL_MAXIMIZE ? -values->at[k] : values->at[k];
+    if (pareto_front_add(&sweep->front, number, costs) && !sweep->target_reached)
+        sweep_check_target(sweep);
 }
 
 bool sweep_is_cancelling(const struct sweep *sweep)
@@ -125,6 +144,7 @@ void sweep_free(struct core *core, struct sweep *sweep)
     stopping_free(sweep->stopping);
     spec_free(sweep->spec);
     sweep_row_release(&sweep->row);
+    pareto_front_release(&sweep->front);
     free(sweep->blocked_text);
     free(sweep);
 }
@@ -187,10 +207,10 @@ int core_respec(struct core *core, struct now now, uint64_t id, struct spec **sp
         return ERR_STATE;
     struct spec *old = sweep->spec;
     sweep->spec = *spec;
-    sweep->target_reached = sweep->has_best && sweep_hits_target(sweep, sweep->best);
+    sweep_check_target(sweep);
     if (sweep->row.state == SWEEP_FINISHED && !has_more(core, sweep)) {
         sweep->spec = old;
-        sweep->target_reached = sweep->has_best && sweep_hits_target(sweep, sweep->best);
+        sweep_check_target(sweep);
         return ERR_STATE;
     }
     *spec = NULL;
@@ -437,7 +457,7 @@ int core_retry_trial(struct core *core, struct now now, const struct trial_row *
         trial = trial_new(core, sweep, row);
     reopen_point(sweep, row);
     memset(trial->row.retries, 0, sizeof trial->row.retries);
-    trial->row.has_value = false;
+    trial->row.values = (struct values){0};
     trial->row.started_ms = trial->row.ended_ms = 0;
     trial_set_state(trial, TRIAL_PENDING);
     trial_queue(trial, 0);

@@ -6,6 +6,7 @@
 #include "base/mutant.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,9 +148,9 @@ static void retry_or_fail(struct core *core, struct now now, struct trial *trial
 static const char *stopped_text(struct core *core, const struct attempt *attempt)
 {
     char value[NUM_TEXT_MAX];
-    if (!attempt->row.has_value)
+    if (!attempt->row.values.has[0])
         return "stopped early";
-    num_format_double(attempt->row.value, value);
+    num_format_double(attempt->row.values.at[0], value);
     return batch_stringf(core->batch, "stopped early; its last value, %s, counts", value);
 }
 
@@ -179,9 +180,8 @@ void attempt_end(struct core *core, struct now now, struct attempt *attempt, enu
     if (asked && strcmp(attempt->kill_class, "cancelled") == 0) {
         trial_finish(core, now, trial, TRIAL_CANCELLED, "cancelled");
         trial_store(core, trial);
-    } else if (asked && strcmp(attempt->kill_class, "stopped") == 0 && attempt->row.has_value) {
-        trial->row.has_value = true; // it was given up already: nothing is gained by running it again
-        trial->row.value = attempt->row.value;
+    } else if (asked && strcmp(attempt->kill_class, "stopped") == 0 && attempt->row.values.has[0]) {
+        trial->row.values = attempt->row.values; // it was given up already: nothing is gained by running it again
         trial_finish(core, now, trial, TRIAL_STOPPED, stopped_text(core, attempt));
         trial_store(core, trial);
     } else if (was_running && !asked) {
@@ -195,15 +195,16 @@ void attempt_end(struct core *core, struct now now, struct attempt *attempt, enu
 static enum exit_class class_of(const struct attempt *attempt, const struct sweep *sweep)
 {
     enum exit_class class_id = attempt->row.exit_class;
-    bool good = attempt->row.code == 0 && (!sweep->spec->metric || attempt->row.has_value);
+    size_t objective_count = sweep->spec->objective_count;
+    bool good = attempt->row.code == 0 && values_complete(&attempt->row.values, objective_count);
     bool cancelled = attempt->kill_class && strcmp(attempt->kill_class, "cancelled") == 0;
     if (class_id == EXIT_INTERRUPTED && cancelled)
         return EXIT_CANCELLED; // it was ending already when it was cancelled
-    bool given_up = attempt->kill_class && strcmp(attempt->kill_class, "stopped") == 0 && attempt->row.has_value;
+    bool given_up = attempt->kill_class && strcmp(attempt->kill_class, "stopped") == 0 && attempt->row.values.has[0];
     if (given_up && (class_id == EXIT_INTERRUPTED || class_id == EXIT_LOST || class_id == EXIT_KILLED))
         return EXIT_STOPPED; // what ended it came between; it would not be let run on
-    if (class_id == EXIT_INTERRUPTED && good && sweep->spec->metric)
-        return EXIT_SUCCESS_CLASS; // it reported its objective and ended well: that is a result
+    if (class_id == EXIT_INTERRUPTED && good && objective_count > 0)
+        return EXIT_SUCCESS_CLASS; // it reported its objectives and ended well: that is a result
     if (class_id == EXIT_SUCCESS_CLASS && !good)
         return EXIT_NO_METRIC;
     return class_id;
@@ -219,13 +220,20 @@ static void learn_duration(struct sweep *sweep, const struct attempt *attempt)
 
 static const char *done_text(struct core *core, const struct attempt *attempt)
 {
-    char took[NUM_TEXT_MAX], value[NUM_TEXT_MAX];
+    const struct values *values = &attempt->row.values;
+    size_t objective_count = attempt->trial->sweep->spec->objective_count;
+    char took[NUM_TEXT_MAX], value[NUM_TEXT_MAX], text[OBJECTIVES_MAX * (NUM_TEXT_MAX + 2)];
+    size_t len = 0;
     int64_t ms = attempt->row.ended_ms - attempt->row.started_ms;
     num_format_duration(ms > 0 ? (uint64_t)ms : 0, took);
-    if (!attempt->row.has_value)
+    if (objective_count == 0)
         return batch_stringf(core->batch, "done on %s in %s", attempt->agent->row.name, took);
-    num_format_double(attempt->row.value, value);
-    return batch_stringf(core->batch, "done on %s in %s, value %s", attempt->agent->row.name, took, value);
+    for (size_t i = 0; i < objective_count; i++) {
+        num_format_double(values->at[i], value);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? ", " : "", value);
+    }
+    return batch_stringf(core->batch, "done on %s in %s, value%s %s", attempt->agent->row.name, took,
+                         objective_count > 1 ? "s" : "", text);
 }
 
 static void check_start_failures(struct core *core, struct now now, struct sweep *sweep, const struct attempt *attempt,
@@ -250,8 +258,7 @@ static void apply_result(struct core *core, struct now now, struct trial *trial,
     enum exit_class class_id = class_of(attempt, sweep);
     attempt->row.exit_class = class_id;
     learn_duration(sweep, attempt);
-    trial->row.has_value = attempt->row.has_value;
-    trial->row.value = attempt->row.value;
+    trial->row.values = attempt->row.values;
     check_start_failures(core, now, sweep, attempt, class_id);
     if (class_id == EXIT_SUCCESS_CLASS)
         trial_finish(core, now, trial, TRIAL_DONE, done_text(core, attempt));
@@ -429,59 +436,27 @@ struct point *point_get(struct sweep *sweep, uint64_t point)
 void point_free(struct sweep *sweep, struct point *point)
 {
     HASH_DEL(sweep->points, point);
+    free(point->over);
     free(point);
 }
 
-// Counted by kind, because what is not finite cannot be subtracted again.
-static void add_value(struct point *point, double value, int sign)
+struct point *point_count(struct sweep *sweep, const struct trial_row *row)
 {
-    point->with_value += (uint32_t)sign;
-    if (isnan(value))
-        point->nan_count += (uint32_t)sign;
-    else if (isinf(value) && value > 0)
-        point->high_count += (uint32_t)sign;
-    else if (isinf(value))
-        point->low_count += (uint32_t)sign;
-    else
-        point->sum += sign * value;
-}
-
-struct point *point_count(struct sweep *sweep, uint64_t point, enum trial_state state, bool has_value, double value)
-{
-    struct point *entry = point_get(sweep, point);
-    entry->over++;
-    entry->done = entry->done || state == TRIAL_DONE;
-    entry->stopped = entry->stopped || state == TRIAL_STOPPED;
-    entry->cancelled = entry->cancelled || state == TRIAL_CANCELLED;
-    if (has_value && (state == TRIAL_DONE || state == TRIAL_STOPPED))
-        add_value(entry, value, 1);
-    return entry;
+    struct point *point = point_get(sweep, row->point);
+    ARRAY_GROW(point->over, point->over_count, point->over_capacity);
+    point->over[point->over_count++] = (struct repeat){.number = row->repeat, .state = row->state, .values = row->values};
+    return point;
 }
 
 // A result that was counted is taken out again: its trial runs once more.
 void point_uncount(struct point *point, const struct trial_row *row)
 {
-    point->over--;
-    if (row->has_value && (row->state == TRIAL_DONE || row->state == TRIAL_STOPPED))
-        add_value(point, row->value, -1);
-}
-
-static double mean_of(const struct point *point)
-{
-    if (point->with_value == 0 || point->nan_count > 0 || (point->high_count > 0 && point->low_count > 0))
-        return (double)NAN;
-    if (point->high_count + point->low_count > 0)
-        return point->high_count ? (double)INFINITY : -(double)INFINITY;
-    return point->sum / point->with_value;
-}
-
-static enum point_state point_state_of(const struct point *point)
-{
-    if (point->with_value > 0)
-        return point->stopped ? POINT_STOPPED : POINT_DONE;
-    if (point->done)
-        return POINT_DONE; // there is no objective
-    return point->stopped ? POINT_STOPPED : point->cancelled ? POINT_CANCELLED : POINT_FAILED;
+    for (size_t i = 0; i < point->over_count; i++) {
+        if (point->over[i].number == row->repeat) {
+            point->over[i] = point->over[--point->over_count];
+            return;
+        }
+    }
 }
 
 // All repeats of the point are over: the strategy hears of it, once, also when some of them are run again later.
@@ -489,11 +464,10 @@ static void tell_point(struct core *core, struct sweep *sweep, struct trial *tri
 {
     struct batch *batch = core->batch;
     ARRAY_GROW(batch->tells, batch->tell_count, batch->tell_capacity);
-    batch->tells[batch->tell_count++] = (struct tell){.sweep = sweep->row.id,
-                                                      .point = point->point,
-                                                      .outcome = {.state = point_state_of(point),
-                                                                  .value_count = point->with_value,
-                                                                  .values = {mean_of(point)}}};
+    batch->tells[batch->tell_count++] =
+        (struct tell){.sweep = sweep->row.id,
+                      .point = point->point,
+                      .outcome = repeats_outcome(point->over, point->over_count, sweep->spec->objective_count)};
     trial->row.tell_number = ++sweep->row.tell_count;
 }
 
@@ -505,15 +479,10 @@ void trial_finish(struct core *core, struct now now, struct trial *trial, enum t
     trial->row.ended_ms = now.wall_ms;
     core_event(core, now, sweep, trial, NULL, NULL, trial_state_word(state), text);
     stops_ended(trial);
-    if (state == TRIAL_DONE && trial->row.has_value && sweep_value_better(sweep, trial->row.value)) {
-        sweep->has_best = true;
-        sweep->best = trial->row.value;
-        sweep->best_number = trial->row.number;
-    }
-    if (state == TRIAL_DONE && trial->row.has_value)
-        sweep->target_reached = sweep->target_reached || sweep_hits_target(sweep, trial->row.value);
-    struct point *point = point_count(sweep, trial->row.point, state, trial->row.has_value, trial->row.value);
-    if (point->over < point->made)
+    if (state == TRIAL_DONE)
+        sweep_note_result(sweep, trial->row.number, &trial->row.values);
+    struct point *point = point_count(sweep, &trial->row);
+    if (point->over_count < point->made)
         return;
     if (!point->told)
         tell_point(core, sweep, trial, point);

@@ -9,7 +9,7 @@
 
 static bool counts(const struct trial_row *row)
 {
-    return row->state == TRIAL_DONE && row->has_value && !isnan(row->value);
+    return row->state == TRIAL_DONE && row->values.has[0] && !isnan(row->values.at[0]);
 }
 
 static void get_extreme(struct query *query, struct extreme *ret)
@@ -57,11 +57,11 @@ static int note(struct store *store, struct sweep_info *info, const struct trial
                 struct err *err)
 {
     struct extreme *held = sign > 0 ? &info->lowest : &info->highest;
-    double value = sign * row->value;
+    double value = sign * row->values.at[0];
     double best = sign * held->value;
     bool first = held->id == 0 || value < best || (value == best && row->number < held->number);
     if (counts(row) && first) {
-        *held = (struct extreme){.id = row->id, .number = row->number, .value = row->value};
+        *held = (struct extreme){.id = row->id, .number = row->number, .value = row->values.at[0]};
         info->extremes_changed = true;
     } else if (held->id == row->id && !(counts(row) && value == best)) {
         info->extremes_changed = true;

@@ -1,9 +1,10 @@
 // Walks for a controller that starts: what is alive, found through partial indices, whatever has
 // gone before.
 
+#include "base/mem.h"
 #include "controller/store/store_impl.h"
 
-#include <math.h>
+#include <stdlib.h>
 
 int store_each_agent(struct store *store, int (*each)(void *, const struct agent_row *),
                      void *context, struct err *err)
@@ -129,28 +130,22 @@ int store_each_sequence(struct store *store,
 }
 
 struct group { // the repeats of a point
-    double sum;
-    unsigned with_value;
-    bool stopped, cancelled;
+    struct repeat *repeats;
+    size_t count, capacity;
 };
 
 static void add_to_group(struct group *group, const struct trial_row *row)
 {
-    group->stopped = group->stopped || row->state == TRIAL_STOPPED;
-    group->cancelled = group->cancelled || row->state == TRIAL_CANCELLED;
-    if (row->has_value && (row->state == TRIAL_DONE || row->state == TRIAL_STOPPED)) {
-        group->sum += row->value;
-        group->with_value++;
-    }
+    ARRAY_GROW(group->repeats, group->count, group->capacity);
+    group->repeats[group->count++] = (struct repeat){.number = row->repeat, .state = row->state, .values = row->values};
 }
 
-// The first repeat becomes what the strategy was told of its point: the mean of those with a value,
-// as the core has it.
-static int join_repeats(struct store *store, struct trial_row *first, struct err *err)
+// The repeats of a point, its first one given.
+static int gather_repeats(struct store *store, const struct trial_row *first, struct group *group, struct err *err)
 {
     struct query query;
-    struct group group = {0};
-    add_to_group(&group, first);
+    group->count = 0;
+    add_to_group(group, first);
     int rc = query_open(store, STATEMENT_POINT_TRIALS, &query, err);
     if (rc != 0)
         return rc;
@@ -159,21 +154,17 @@ static int join_repeats(struct store *store, struct trial_row *first, struct err
     while ((rc = query_step(&query, err)) > 0) {
         struct trial_row row;
         row_get_trial(&query, &row);
-        add_to_group(&group, &row);
+        add_to_group(group, &row);
     }
     query_close(&query);
-    first->has_value = group.with_value > 0;
-    first->value = group.with_value > 0 ? group.sum / group.with_value : (double)NAN;
-    first->state = group.with_value > 0 ? (group.stopped ? TRIAL_STOPPED : TRIAL_DONE)
-                   : group.cancelled    ? TRIAL_CANCELLED
-                                        : TRIAL_FAILED;
     return rc;
 }
 
-int store_each_told(struct store *store, uint64_t sweep,
-                    int (*each)(void *, const struct trial_row *), void *context, struct err *err)
+int store_each_told(struct store *store, uint64_t sweep, size_t objective_count,
+                    int (*each)(void *, const struct trial_row *, const struct outcome *), void *context, struct err *err)
 {
     struct query query;
+    struct group group = {0};
     int rc = query_open(store, STATEMENT_TOLD, &query, err);
     if (rc != 0)
         return rc;
@@ -182,12 +173,15 @@ int store_each_told(struct store *store, uint64_t sweep,
         struct trial_row row;
         row_get_trial(&query, &row);
         row.tell_number = get_u64(&query);
-        rc = join_repeats(store, &row, err);
-        if (rc == 0)
-            rc = each(context, &row);
+        rc = gather_repeats(store, &row, &group, err);
+        if (rc == 0) {
+            struct outcome outcome = repeats_outcome(group.repeats, group.count, objective_count);
+            rc = each(context, &row, &outcome);
+        }
         if (rc < 0)
             break;
     }
     query_close(&query);
+    free(group.repeats);
     return rc;
 }

@@ -3,8 +3,10 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "controller/store/store_impl.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,15 +101,53 @@ static void retries_read(const char *text, struct trial_row *row)
     json_object_put(json);
 }
 
+// Of the second objective on: [0.5,null,"NaN"]. NULL when there is none, which is nearly always.
+static const char *others_write(const struct values *values, struct str *out)
+{
+    size_t count = OBJECTIVES_MAX;
+    while (count > 1 && !values->has[count - 1])
+        count--;
+    str_clear(out);
+    for (size_t i = 1; i < count; i++) {
+        char text[NUM_TEXT_MAX];
+        double value = values->at[i];
+        str_addch(out, i == 1 ? '[' : ',');
+        if (values->has[i])
+            num_format_double(value, text);
+        // What JSON has no number for is a text, so that SQLite can read the list.
+        str_addf(out, !values->has[i] ? "null" : isfinite(value) ? "%s" : "\"%s\"", text);
+    }
+    if (count > 1)
+        str_addch(out, ']');
+    return count > 1 ? str_get(out) : NULL;
+}
+
+static void others_read(const char *text, struct values *values)
+{
+    struct json_object *json = NULL;
+    if (!*text || json_parse(text, strlen(text), &json, NULL) != 0)
+        return;
+    size_t count = json_object_is_type(json, json_type_array) ? json_object_array_length(json) : 0;
+    for (size_t i = 1; i < OBJECTIVES_MAX && i <= count; i++) {
+        struct json_object *item = json_object_array_get_idx(json, i - 1);
+        if (!item)
+            continue;
+        values->has[i] = true;
+        values->at[i] = json_object_get_double(item); // "NaN" and "Infinity" are read, too
+    }
+    json_object_put(json);
+}
+
 int row_put_trial(struct store *store, const struct trial_row *row, bool is_new, struct err *err)
 {
     struct query query;
-    struct str retries = STR_INIT;
+    struct str retries = STR_INIT, others = STR_INIT;
     int rc = query_open(store, is_new ? STATEMENT_TRIAL_NEW : STATEMENT_TRIAL, &query, err);
     if (rc != 0)
         return rc;
     put_text(&query, trial_state_word(row->state));
-    put_value(&query, row->has_value, row->value);
+    put_value(&query, row->values.has[0], row->values.at[0]);
+    put_pointer_text(&query, others_write(&row->values, &others));
     put_some(&query, row->attempt);
     put_u64(&query, row->attempt_count);
     put_some(&query, row->tell_number);
@@ -126,6 +166,7 @@ int row_put_trial(struct store *store, const struct trial_row *row, bool is_new,
     }
     rc = query_run(&query, err);
     str_release(&retries);
+    str_release(&others);
     return rc;
 }
 
@@ -139,7 +180,8 @@ void row_get_trial(struct query *query, struct trial_row *ret)
     ret->config = get_text(query);
     if (!trial_state_parse(get_text(query), &ret->state))
         ret->state = TRIAL_FAILED;
-    ret->has_value = get_value(query, &ret->value);
+    ret->values.has[0] = get_value(query, &ret->values.at[0]);
+    others_read(get_text(query), &ret->values);
     ret->attempt = get_u64(query);
     ret->attempt_count = get_u32(query);
     retries_read(get_text(query), ret);
@@ -181,7 +223,7 @@ int row_put_attempt(struct store *store, const struct attempt_row *row, bool is_
                     struct err *err)
 {
     struct query query;
-    struct str gpus = STR_INIT;
+    struct str gpus = STR_INIT, others = STR_INIT;
     int rc = query_open(store, is_new ? STATEMENT_ATTEMPT_NEW : STATEMENT_ATTEMPT, &query, err);
     if (rc != 0)
         return rc;
@@ -203,7 +245,8 @@ int row_put_attempt(struct store *store, const struct attempt_row *row, bool is_
     put_u64(&query, row->dropped_bytes);
     put_u64(&query, row->cpu_ms);
     put_u64(&query, row->max_rss_bytes);
-    put_value(&query, row->has_value, row->value);
+    put_value(&query, row->values.has[0], row->values.at[0]);
+    put_pointer_text(&query, others_write(&row->values, &others));
     put_u64(&query, row->cpus);
     put_u64(&query, row->memory_bytes);
     put_u64(&query, row->gpu_millis);
@@ -216,6 +259,7 @@ int row_put_attempt(struct store *store, const struct attempt_row *row, bool is_
     }
     rc = query_run(&query, err);
     str_release(&gpus);
+    str_release(&others);
     return rc;
 }
 
@@ -244,7 +288,8 @@ void row_get_attempt(struct query *query, struct attempt_row *ret)
     ret->dropped_bytes = get_u64(query);
     ret->cpu_ms = get_u64(query);
     ret->max_rss_bytes = get_u64(query);
-    ret->has_value = get_value(query, &ret->value);
+    ret->values.has[0] = get_value(query, &ret->values.at[0]);
+    others_read(get_text(query), &ret->values);
     ret->cpus = get_u32(query);
     ret->memory_bytes = get_u64(query);
     ret->gpu_millis = get_u32(query);

@@ -11,9 +11,12 @@
 static const char SCHEMA_1[] = {
 #include "schema_1.inc"
     0};
+static const char SCHEMA_2[] = {
+#include "schema_2.inc"
+    0};
 
 // From version i to i + 1.
-static const char *const MIGRATIONS[SCHEMA_VERSION] = {SCHEMA_1};
+static const char *const MIGRATIONS[SCHEMA_VERSION] = {SCHEMA_1, SCHEMA_2};
 
 static int is_empty(struct store *store, bool *ret, struct err *err)
 {

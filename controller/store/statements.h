@@ -12,7 +12,7 @@
 
 #define TRIAL_COLUMNS                                                                              \
     "trial.id, trial.sweep, trial.number, trial.point, trial.repeat, trial.config, trial.state, "  \
-    "trial.value, trial.attempt, trial.attempt_count, trial.retries, trial.created_ms, "           \
+    "trial.value, trial.others, trial.attempt, trial.attempt_count, trial.retries, trial.created_ms, "           \
     "trial.started_ms, trial.ended_ms, trial.tell_number, trial.asked_after"
 
 #define ATTEMPT_COLUMNS                                                                            \
@@ -21,7 +21,7 @@
     "attempt.assigned_ms, attempt.started_ms, attempt.ended_ms, attempt.metrics_bytes, "           \
     "attempt.stdout_bytes, attempt.stderr_bytes, attempt.metrics_length, attempt.stdout_length, "  \
     "attempt.stderr_length, attempt.dropped_bytes, attempt.cpu_ms, attempt.max_rss_bytes, "        \
-    "attempt.value, attempt.cpus, attempt.memory_bytes, attempt.gpu_millis, attempt.gpus"
+    "attempt.value, attempt.others, attempt.cpus, attempt.memory_bytes, attempt.gpu_millis, attempt.gpus"
 
 #define TRIAL_LIVE "trial INDEXED BY trial_live WHERE (trial.state = 'pending' OR trial.state = 'running')"
 
@@ -65,24 +65,24 @@
       "INSERT INTO spec (sweep, text) VALUES (?, ?) "                                              \
       "ON CONFLICT (sweep) DO UPDATE SET text = excluded.text")                                    \
     X(STATEMENT_TRIAL_NEW,                                                                         \
-      "INSERT INTO trial (state, value, attempt, attempt_count, tell_number, asked_after, "        \
+      "INSERT INTO trial (state, value, others, attempt, attempt_count, tell_number, asked_after, "        \
       "retries, created_ms, started_ms, ended_ms, id, sweep, number, point, repeat, config) "      \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                   \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                   \
     X(STATEMENT_TRIAL,                                                                             \
-      "UPDATE trial SET state = ?, value = ?, attempt = ?, attempt_count = ?, tell_number = ?, "   \
+      "UPDATE trial SET state = ?, value = ?, others = ?, attempt = ?, attempt_count = ?, tell_number = ?, "   \
       "asked_after = ?, retries = ?, created_ms = ?, started_ms = ?, ended_ms = ? WHERE id = ?")   \
     X(STATEMENT_ATTEMPT_NEW,                                                                       \
       "INSERT INTO attempt (agent, session, state, class, code, signal, pid, message, "            \
       "assigned_ms, started_ms, ended_ms, metrics_bytes, stdout_bytes, stderr_bytes, "             \
       "metrics_length, stdout_length, stderr_length, dropped_bytes, cpu_ms, max_rss_bytes, "       \
-      "value, cpus, memory_bytes, gpu_millis, gpus, id, trial, sweep, number) "                    \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "        \
+      "value, others, cpus, memory_bytes, gpu_millis, gpus, id, trial, sweep, number) "            \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "        \
       "?, ?, ?, ?)")                                                                               \
     X(STATEMENT_ATTEMPT,                                                                           \
       "UPDATE attempt SET agent = ?, session = ?, state = ?, class = ?, code = ?, signal = ?, "    \
       "pid = ?, message = ?, assigned_ms = ?, started_ms = ?, ended_ms = ?, metrics_bytes = ?, "   \
       "stdout_bytes = ?, stderr_bytes = ?, metrics_length = ?, stdout_length = ?, "                \
-      "stderr_length = ?, dropped_bytes = ?, cpu_ms = ?, max_rss_bytes = ?, value = ?, cpus = ?, " \
+      "stderr_length = ?, dropped_bytes = ?, cpu_ms = ?, max_rss_bytes = ?, value = ?, others = ?, cpus = ?, " \
       "memory_bytes = ?, gpu_millis = ?, gpus = ? WHERE id = ?")                                   \
     X(STATEMENT_AGENT,                                                                             \
       "INSERT INTO agent (id, uid, name, host, version, boot, public_key, incarnation, hello, "    \

@@ -74,9 +74,10 @@ int store_each_live_attempt(struct store *store, int (*each)(void *, const struc
 int store_each_sequence(struct store *store, int (*each)(void *, uint64_t attempt, uint32_t name, uint64_t count), void *context, struct err *err);
 // Terminal trials whose point has a sibling (repeat) that is not terminal.
 int store_each_open_repeat(struct store *store, int (*each)(void *, const struct trial_row *), void *context, struct err *err);
-// The tells of a sweep in their order (for strategies that learn): one row for each told point, of its first repeat, with
-// the mean of its repeats as value.
-int store_each_told(struct store *store, uint64_t sweep, int (*each)(void *, const struct trial_row *), void *context, struct err *err);
+// The tells of a sweep in their order (for strategies that learn): for each told point the row of its first repeat and what its strategy
+// was told (repeats_outcome). objective_count: the spec's.
+int store_each_told(struct store *store, uint64_t sweep, size_t objective_count,
+                    int (*each)(void *, const struct trial_row *, const struct outcome *), void *context, struct err *err);
 
 // ---- Reading, for the command line and HTTP (any connection)
 // A sweep by key, unique prefix of a key, name, or "" / NULL for the latest. ERR_NOT_FOUND with near words.

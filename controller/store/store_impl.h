@@ -6,7 +6,7 @@
 
 #include <uthash.h>
 
-#define SCHEMA_VERSION        1                  // user_version of the newest schema_<n>.sql
+#define SCHEMA_VERSION        2                  // user_version of the newest schema_<n>.sql
 #define APPLICATION_ID        0x5452574c         // "TRWL"
 #define CHECKPOINT_PAGES      4000               // of WAL (16 MB) between two checkpoints
 #define WAL_BYTES_MAX         (64 * 1024 * 1024) // kept on disk after a checkpoint

@@ -90,8 +90,9 @@ bool check_option(struct check *c, const struct node *node, const struct strateg
 // --- sections; each takes the value of its key ---
 
 void check_method(struct check *c, const struct node *node); // check_goal.c
-void check_metric(struct check *c, const struct node *node);
+void check_metric(struct check *c, const struct node *node); // check_metric.c
 void check_metrics(struct check *c, const struct node *node);
+bool check_method_learns(const struct spec *spec); // whether results decide which configurations come next
 void check_goal_needs(struct check *c); // after metric and early_terminate: what the method needs
 void check_early_terminate(struct check *c, const struct node *node); // check_stop.c
 void check_strategy(struct check *c, const struct node *node);

@@ -1,4 +1,4 @@
-// What the sweep searches with and for: method, strategy options, metric, early stopping.
+// What the sweep searches with and for: method, strategy options, early stopping.
 #include "spec/check.h"
 
 #include "base/mem.h"
@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#define PATTERN_BYTES_MAX 1000 // metric.pattern: keeps compiling and matching cheap
 #define METHODS_MAX       32   // words in the list of a message
 
 // --- method ---
@@ -178,189 +174,15 @@ void check_strategy(struct check *c, const struct node *node)
     }
 }
 
-// --- metric ---
-
-static const char *const goal_words[] = {"minimize", "maximize", NULL};
-
-// "minimise", "Max", "minimum": not the word, but no doubt about what was meant.
-static const char *goal_meant(struct check *c, const char *word)
-{
-    if (str_starts(word, "min") || str_starts(word, "Min") || str_starts(word, "MIN"))
-        return "minimize";
-    if (str_starts(word, "max") || str_starts(word, "Max") || str_starts(word, "MAX"))
-        return "maximize";
-    return check_nearest(c, word, goal_words);
-}
-
-// Whether results decide which configurations come next.
-static bool method_learns(const struct spec *spec)
-{
-    const struct strategy_method *method = spec->method ? strategy_find(spec->method) : NULL;
-    return method && (method->caps & STRATEGY_LEARNS);
-}
-
-static void report_goal(struct check *c, const struct node *node)
-{
-    const char *word = node->kind == NODE_SCALAR ? node->text : "";
-    const char *meant = goal_meant(c, word);
-    bool learns = method_learns(c->spec);
-    bool stops = node_get(c->root, "early_terminate") != NULL;
-    if (learns || (stops && meant)) {
-        check_error(
-            c, node,
-            "goal must be minimize or maximize, but this is %s%s%s%s: it decides which runs "
-            "%s",
-            check_shown_node(c, node), meant ? " (did you mean '" : "", meant ? meant : "",
-            meant ? "'?)" : "", learns ? "are tried" : "are stopped early");
-        return;
-    }
-    check_warning(
-        c, node,
-        "goal must be minimize or maximize, but this is %s%s%s%s: minimize is assumed for the best "
-        "run%s",
-        check_shown_node(c, node), meant ? " (did you mean '" : "", meant ? meant : "",
-        meant ? "'?)" : "",
-        stops ? ", and early_terminate is off, since it could stop the good "
-                "runs"
-              : "");
-    c->goal_is_unclear = true;
-}
-
-static void read_goal(struct check *c, const struct node *node)
-{
-    c->spec->goal = GOAL_MINIMIZE;
-    if (node->kind == NODE_SCALAR && !strcmp(node->text, "maximize"))
-        c->spec->goal = GOAL_MAXIMIZE;
-    else if (node->kind != NODE_SCALAR || strcmp(node->text, "minimize"))
-        report_goal(c, node);
-}
-
-// The column inside a scalar of one line, for messages from parsers of its text.
-static int column_inside(const struct node *node, size_t offset)
-{
-    return node->one_line ? node->column + (node->style == NODE_QUOTED) + (int)offset
-                          : node->column;
-}
-
-static void read_pattern(struct check *c, const struct node *node)
-{
-    char *pattern = NULL;
-    if (!check_text(c, node, "metric.pattern", &pattern))
-        return;
-    size_t len = strlen(pattern);
-    int code = 0;
-    PCRE2_SIZE offset = 0;
-    uint32_t groups = 0;
-    if (len > PATTERN_BYTES_MAX) {
-        check_error(c, node, "metric.pattern has %zu bytes: at most %d are allowed", len,
-                    PATTERN_BYTES_MAX);
-        free(pattern);
-        return;
-    }
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern, len, PCRE2_UTF, &code, &offset, NULL);
-    if (!compiled) {
-        PCRE2_UCHAR text[200] = {0};
-        pcre2_get_error_message(code, text, sizeof text);
-        problems_add(c->problems, PROBLEM_ERROR, node->line, column_inside(node, offset),
-                     "metric.pattern is no regular expression: %s at its character %zu",
-                     (char *)text, offset + 1);
-        free(pattern);
-        return;
-    }
-    pcre2_pattern_info(compiled, PCRE2_INFO_CAPTURECOUNT, &groups);
-    pcre2_code_free(compiled);
-    if (groups < 1)
-        check_error(c, node,
-                    "metric.pattern needs a group '(...)' around the number, such as 'loss: "
-                    "([-+.eE0-9]+)'");
-    free(c->spec->metric_pattern);
-    c->spec->metric_pattern = pattern;
-}
-
-static void read_impute(struct check *c, const struct node *metric, const char *key,
-                        bool may_be_false)
-{
-    const struct node *node = node_get(metric, key);
-    if (!node)
-        return;
-    const char *text = node->kind == NODE_SCALAR ? node->text : "";
-    static const char *const words[] = {"latest", "best", "worst", "false", NULL};
-    bool known = false;
-    for (size_t i = 0; words[i]; i++)
-        known = known || (!strcmp(text, words[i]) && (may_be_false || strcmp(text, "false")));
-    if (!known)
-        check_warning(c, node, "%s must be latest, best or worst%s, but this is %s%s", key,
-                      may_be_false ? " or false" : "", check_shown_node(c, node),
-                      check_did_you_mean(c, text, words));
-    check_notice(c, node,
-                 "%s is not used: a failed run is told to the search as failed, without a value",
-                 key);
-}
-
-static void read_metric_mapping(struct check *c, const struct node *node)
-{
-    static const char *const keys[] = {
-        "name", "goal", "target", "pattern", "impute", "impute_while_running", NULL};
-    check_keys(c, node, "metric", keys);
-    const struct node *name = node_get(node, "name"), *goal = node_get(node, "goal");
-    const struct node *target = node_get(node, "target"), *pattern = node_get(node, "pattern");
-    struct scalar scalar;
-    if (!name)
-        check_warning(c, node,
-                      "metric has no name: add `name:` with the name that the runs report");
-    else
-        check_text(c, name, "metric.name", &c->spec->metric);
-    if (c->spec->metric && !*c->spec->metric) {
-        check_warning(c, name, "metric.name is empty: write the name that the runs report");
-        free(c->spec->metric);
-        c->spec->metric = NULL;
-    }
-    if (goal)
-        read_goal(c, goal);
-    if (target && check_number(c, target, "metric.target", &scalar)) {
-        c->spec->has_target = true;
-        c->spec->target = scalar.number;
-    }
-    if (pattern)
-        read_pattern(c, pattern);
-    read_impute(c, node, "impute", false);
-    read_impute(c, node, "impute_while_running", true);
-}
-
-void check_metric(struct check *c, const struct node *node)
-{
-    if (node->kind == NODE_MAPPING) {
-        read_metric_mapping(c, node);
-        return;
-    }
-    if (node->kind == NODE_SCALAR && !check_is_null(node)) {
-        check_warning(c, node,
-                      "metric is taken as `metric: {name: %s, goal: minimize}`: write it so",
-                      check_shown(c, node->text));
-        c->spec->metric = xstrdup(node->text);
-        return;
-    }
-    check_error(
-        c, node,
-        "metric must be a mapping such as `metric: {name: loss, goal: minimize}`, but this is %s",
-        check_shown_node(c, node));
-}
-
-void check_metrics(struct check *c, const struct node *node)
-{
-    check_warning(
-        c, node,
-        "several objectives are not supported, metrics is ignored: name the one that decides under "
-        "`metric:`");
-}
+// --- what the method needs ---
 
 void check_goal_needs(struct check *c)
 {
     const struct node *method = node_get(c->root, "method");
-    if (!c->spec->method || !method || c->spec->metric)
+    if (!c->spec->method || !method || c->spec->objective_count)
         return;
     const struct node *stop = node_get(c->root, "early_terminate");
-    if (method_learns(c->spec))
+    if (check_method_learns(c->spec))
         check_error(
             c, method,
             "method '%s' learns from a result: add `metric: {name: loss, goal: minimize}` with the "

@@ -1,7 +1,7 @@
 // The identity of a sweep: a hash of what decides which configurations are tried and what a run of
 // one is.
 //
-// In it: method, space, conditions, constraints, metric (name, goal, pattern), early stopping, the
+// In it: method, space, conditions, constraints, objectives (name, goal, pattern), early stopping, the
 // method's options, a written seed, order, repeats, program, command, env, working_dir. Not in it:
 // names and descriptions, and what only says how much of the sweep runs, when and where (run_cap,
 // budget, target, parallel, retry, timeout, grace, resources, on_isolation), so that changing these
@@ -110,9 +110,12 @@ static void add_early_stop(struct str *out, const struct stop_rule *rule)
 
 static void add_goal(struct str *out, const struct spec *spec)
 {
-    add_text(out, "metric", spec->metric);
-    add_text(out, "goal", spec->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
-    add_text(out, "pattern", spec->metric_pattern);
+    for (size_t i = 0; i == 0 || i < spec->objective_count; i++) {
+        const struct objective *objective = &spec->objectives[i];
+        add_text(out, "metric", objective->name);
+        add_text(out, "goal", objective->goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
+        add_text(out, "pattern", objective->pattern);
+    }
     add_early_stop(out, &spec->early_stop);
 }
 

@@ -284,6 +284,21 @@ static void free_all(char **items, size_t count)
     free(items);
 }
 
+struct strategy_setup spec_strategy_setup(const struct spec *spec)
+{
+    struct strategy_setup setup = {
+        .space = spec->space,
+        .objective_count = spec->objective_count,
+        .seed = spec->seed,
+        .shuffle = spec->shuffle,
+        .settings = spec->settings,
+        .setting_count = spec->setting_count,
+    };
+    for (size_t i = 0; i < OBJECTIVES_MAX; i++)
+        setup.goals[i] = spec->objectives[i].goal;
+    return setup;
+}
+
 void spec_free(struct spec *spec)
 {
     if (!spec)
@@ -299,8 +314,10 @@ void spec_free(struct spec *spec)
         value_release(&spec->settings[i].value);
     free(spec->settings);
     space_free(spec->space);
-    free(spec->metric);
-    free(spec->metric_pattern);
+    for (size_t i = 0; i < OBJECTIVES_MAX; i++) {
+        free(spec->objectives[i].name);
+        free(spec->objectives[i].pattern);
+    }
     free(spec->program);
     free_all(spec->command, spec->command_count);
     free_all(spec->resources.labels, spec->resources.label_count);

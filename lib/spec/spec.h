@@ -56,6 +56,15 @@ struct resources {
     size_t label_count;
 };
 
+// One of the results that a sweep looks for.
+struct objective {
+    char *name;            // as the runs report it
+    enum goal goal;
+    bool has_target;
+    double target;         // no new runs once one trial has reached the targets of all objectives that have one
+    char *pattern;         // regular expression (PCRE2) over lines of stdout, NULL when there is none
+};
+
 enum isolation_policy { ISOLATION_KEEP, ISOLATION_STOP };
 
 struct spec {
@@ -69,11 +78,8 @@ struct spec {
     struct strategy_setting *settings; // `strategy:`
     size_t setting_count;
     struct space *space;   // sealed
-    char *metric;          // objective's name, NULL when there is none
-    enum goal goal;
-    bool has_target;
-    double target;         // metric.target: no new runs once reached
-    char *metric_pattern;  // regular expression (PCRE2) over lines of stdout, NULL when there is none
+    struct objective objectives[OBJECTIVES_MAX]; // `metric:` or `metrics:`; the first decides where only one can
+    size_t objective_count; // 0: none. The goal and pattern of a `metric:` without a name stand in the first place all the same
     struct stop_rule early_stop; // `early_terminate:`, STOP_NONE without
     char *program;         // may be NULL
     char **command;        // items as written, NULL for the default
@@ -104,6 +110,9 @@ int spec_parse(const char *text, size_t len, struct spec **ret, struct problems 
 int spec_load(const char *path, struct spec **ret, struct problems *problems, struct err *err);
 
 void spec_free(struct spec *spec);
+
+// What the spec's strategy is made from (strategy_new with spec->strategy); borrows from the spec.
+struct strategy_setup spec_strategy_setup(const struct spec *spec);
 
 // The distinct configurations of a grid, conditions and constraints applied. False for other strategies,
 // and when they are too many to count (with conditions or constraints they are counted one by one, up to

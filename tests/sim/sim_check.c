@@ -145,7 +145,7 @@ static int tally_trial(void *context, const struct trial_row *row)
     const struct fate *fate = fate_of(sim, row->id);
     tally->states[row->state]++;
     store_each_attempt(sim->controller.store, row->id, tally_attempt, &own, NULL);
-    if (row->state == TRIAL_DONE && (!row->has_value || row->value != OBJECTIVE))
+    if (row->state == TRIAL_DONE && (!row->values.has[0] || row->values.at[0] != OBJECTIVE))
         fail(sim, "trial %llu is done without its value", number);
     if (!fate || fate->state != row->state)
         fail(sim, "trial %llu is not as it was told", number);

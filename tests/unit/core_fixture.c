@@ -292,7 +292,7 @@ static void restore_curves(struct world *world, uint64_t sweep)
     bool all = false;
     if (!core_wants_curves(world->core, sweep, &all))
         return;
-    const char *metric = core_sweep_spec(world->core, sweep)->metric;
+    const char *metric = core_sweep_spec(world->core, sweep)->objectives[0].name;
     for (uint64_t i = 1; i < world->trial_end; i++) {
         const struct trial_row *row = &world->trials[i];
         if (row->sweep != sweep || (!all && trial_state_terminal(row->state)))
@@ -327,8 +327,8 @@ void restart(struct world *world)
             assert_int_equal(core_restore_trial(world->core, row, NULL), 0);
         else if (in_open_group(world, row))
             core_restore_repeat(world->core, row);
-        if (row->state == TRIAL_DONE && row->has_value)
-            core_restore_best(world->core, row->sweep, row->number, row->value);
+        if (row->state == TRIAL_DONE)
+            core_restore_result(world->core, row->sweep, row->number, &row->values);
     }
     restore_attempts(world);
     for (uint64_t i = 1; i < world->sweep_end; i++)

@@ -117,8 +117,8 @@ struct trial_row *change_trial(struct fixture *fixture, uint64_t id, uint64_t sw
     row->number = number;
     row->point = number;
     row->state = trial_state;
-    row->has_value = true;
-    row->value = value;
+    row->values.has[0] = true;
+    row->values.at[0] = value;
     row->created_ms = 10;
     return row;
 }

@@ -113,7 +113,7 @@ static void submit(struct world *world, const char *text)
     problems_release(&problems);
     assert_int_equal(core_submit(world->core, now_of(world), &spec, NULL, &world->sweep, NULL), 0);
     const struct spec *kept = core_sweep_spec(world->core, world->sweep);
-    struct strategy_setup setup = {.space = kept->space, .goals = {kept->goal}, .seed = kept->seed};
+    struct strategy_setup setup = spec_strategy_setup(kept);
     strategy_free(world->strategy);
     assert_int_equal(strategy_new(kept->strategy, &setup, &world->strategy, NULL), 0);
 }
@@ -243,9 +243,7 @@ static void test_core_fails_a_run_that_never_reports_its_objective(void **state)
     report_end(&world, 1, 2, "success", 0, "{\"loss\": NaN}\n"); // a diverged loss is a result
     assert_int_equal(row(&world)->trials[TRIAL_DONE], 1);
     assert_true(isnan(world.told[1]));
-    uint64_t number;
-    double value;
-    assert_false(core_sweep_best(world.core, world.sweep, &number, &value));
+    assert_null(core_sweep_front(world.core, world.sweep));
     world_release(&world);
 }
 

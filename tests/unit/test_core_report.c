@@ -95,7 +95,7 @@ static void test_core_report_seals_when_the_last_bytes_come_after_the_end(void *
     assert_int_equal(open_at(world, 0), 2); // its slot is free for attempt 3 already
     report_bytes(world, 0, 1, STREAM_METRICS, 0, LINE);
     assert_trial(world, 1, 1, TRIAL_DONE);
-    assert_true(trial(world, 1, 1)->value == 0.5);
+    assert_true(trial(world, 1, 1)->values.at[0] == 0.5);
     assert_int_equal(world->attempts[1].state, ATTEMPT_SEALED);
     assert_true(told_forget(world, 0, 1));
 }
@@ -129,7 +129,7 @@ static void test_core_report_keeps_the_first_result_when_the_end_changes(void **
     finish(world, 0, 1, LINE, "success", 0);
     finish(world, 0, 1, "{\"loss\": 0.1}\n", "failed", 3);
     assert_trial(world, 1, 1, TRIAL_DONE);
-    assert_true(trial(world, 1, 1)->value == 0.5);
+    assert_true(trial(world, 1, 1)->values.at[0] == 0.5);
 }
 
 static void test_core_report_changes_nothing_when_the_attempt_is_another_agents(void **state)
@@ -230,10 +230,8 @@ static void test_core_metrics_keep_nan_and_infinity_as_they_are(void **state)
     assert_true(isinf(world->points[0].value));
     assert_true(isnan(world->points[1].value));
     assert_trial(world, 1, 1, TRIAL_DONE);
-    assert_true(trial(world, 1, 1)->has_value && isnan(trial(world, 1, 1)->value));
-    uint64_t number;
-    double value;
-    assert_false(core_sweep_best(world->core, 1, &number, &value)); // never the best
+    assert_true(trial(world, 1, 1)->values.has[0] && isnan(trial(world, 1, 1)->values.at[0]));
+    assert_null(core_sweep_front(world->core, 1)); // never the best
     assert_int_equal(world->tells[0].outcome.state, POINT_DONE);
     assert_true(isnan(world->tells[0].outcome.values[0]));
 }
@@ -243,7 +241,7 @@ static void test_core_metrics_prefer_the_summary_when_points_come_later(void **s
     struct world *world = *state;
     begin(world);
     finish(world, 0, 1, "{\"loss\": 3}\n{\"summary\": {\"loss\": 0.25, \"note\": \"good\"}}\n{\"loss\": 9}\n", "success", 0);
-    assert_true(trial(world, 1, 1)->value == 0.25);
+    assert_true(trial(world, 1, 1)->values.at[0] == 0.25);
     assert_string_equal(str_get(&world->summaries), "loss=0.25\nnote=\"good\"\n");
     assert_int_equal(world->point_count, 2);
 }
@@ -253,7 +251,7 @@ static void test_core_metrics_take_the_last_value_when_there_is_no_summary(void 
     struct world *world = *state;
     begin(world);
     finish(world, 0, 1, "{\"loss\": 3}\n{\"acc\": 1}\n{\"loss\": 2}\n{\"acc\": 7}\n", "success", 0);
-    assert_true(trial(world, 1, 1)->value == 2);
+    assert_true(trial(world, 1, 1)->values.at[0] == 2);
 }
 
 static void test_core_metrics_count_garbage_once_when_lines_are_no_objects(void **state)
@@ -271,7 +269,7 @@ static void test_core_metrics_take_a_last_line_that_lacks_its_newline(void **sta
     struct world *world = *state;
     begin(world);
     finish(world, 0, 1, "{\"loss\": 4}", "success", 0);
-    assert_true(trial(world, 1, 1)->value == 4);
+    assert_true(trial(world, 1, 1)->values.at[0] == 4);
 }
 
 static void test_core_metrics_find_a_nested_objective(void **state)
@@ -280,7 +278,7 @@ static void test_core_metrics_find_a_nested_objective(void **state)
     submit(world, "method: grid\nmetric: {name: val.loss, goal: maximize}\nparameters: {x: {min: 1, max: 3}}\ncommand: ['true']\n");
     connect_agent(world, 0, (struct machine){.slots = 1});
     finish(world, 0, 1, "{\"val\": {\"loss\": 8}, \"loss\": 1}\n", "success", 0);
-    assert_true(trial(world, 1, 1)->value == 8);
+    assert_true(trial(world, 1, 1)->values.at[0] == 8);
 }
 
 static void test_core_metrics_say_it_when_a_name_is_too_long(void **state)

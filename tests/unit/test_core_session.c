@@ -234,7 +234,7 @@ static void test_core_lost_run_is_ended_when_another_took_its_trial(void **state
     finish(world, 0, 1, LINE, "lost", -1);
     assert_true(told_forget(world, 0, 1));
     finish(world, 1, other, "{\"loss\": 2}\n", "success", 0);
-    assert_true(trial(world, 1, 1)->value == 2);
+    assert_true(trial(world, 1, 1)->values.at[0] == 2);
     assert_int_equal(world->tell_count, 1);
 }
 
@@ -253,9 +253,9 @@ static void test_core_lost_result_counts_when_the_other_is_not_over(void **state
     assert_string_equal(killed(world, other)->class_word, "lost");
     finish(world, 0, 1, LINE, "success", 0);
     assert_trial(world, 1, 1, TRIAL_DONE);
-    assert_true(trial(world, 1, 1)->value == 0.5);
+    assert_true(trial(world, 1, 1)->values.at[0] == 0.5);
     finish(world, 1, other, "{\"loss\": 2}\n", "success", 0); // it came through before the kill: recorded, no result
-    assert_true(trial(world, 1, 1)->value == 0.5);
+    assert_true(trial(world, 1, 1)->values.at[0] == 0.5);
     assert_int_equal(world->attempts[other].state, ATTEMPT_SEALED);
     assert_int_equal(world->tell_count, 1);
     assert_int_equal(world->sweeps[1].trials[TRIAL_DONE], 1);

@@ -65,7 +65,7 @@ static void test_core_stop_ends_a_run_at_once_when_its_rule_says_so(void **state
     end_as(world, 2, "stopped");
     assert_trial(world, 1, 2, TRIAL_STOPPED);
     assert_event(world, "stopped: stopped early; its last value, 0.3, counts");
-    assert_true(trial(world, 1, 2)->has_value && trial(world, 1, 2)->value == 0.3);
+    assert_true(trial(world, 1, 2)->values.has[0] && trial(world, 1, 2)->values.at[0] == 0.3);
     assert_int_equal(world->tell_count, 1);
     assert_int_equal(world->tells[0].outcome.state, POINT_STOPPED);
     assert_true(world->tells[0].outcome.values[0] == 0.3);
@@ -116,7 +116,7 @@ static void test_core_stop_is_over_when_the_agent_is_lost(void **state)
     stop_the_second(world);
     turn(world, LEASE_MS + 1);
     assert_trial(world, 1, 2, TRIAL_STOPPED); // given up already
-    assert_true(trial(world, 1, 2)->value == 0.45);
+    assert_true(trial(world, 1, 2)->values.at[0] == 0.45);
     assert_trial(world, 1, 1, TRIAL_PENDING); // to be run elsewhere
 }
 

@@ -62,7 +62,7 @@ static void test_core_trial_is_done_without_a_value_when_there_is_no_objective(v
     begin(world, "method: grid\nparameters: {x: {min: 1, max: 3}}\ncommand: ['true']\n");
     finish(world, 0, 1, "", "success", 0);
     assert_trial(world, 1, 1, TRIAL_DONE);
-    assert_false(trial(world, 1, 1)->has_value);
+    assert_false(trial(world, 1, 1)->values.has[0]);
     assert_int_equal(world->tells[0].outcome.state, POINT_DONE);
 }
 

@@ -35,12 +35,7 @@ static char *corpus_dir(void)
 // A spec that was accepted can be sampled: its strategy gives a first configuration.
 static bool gives_configuration(const struct spec *spec)
 {
-    struct strategy_setup setup = {.space = spec->space,
-                                   .goals = {spec->goal},
-                                   .seed = spec->seed,
-                                   .shuffle = spec->shuffle,
-                                   .settings = spec->settings,
-                                   .setting_count = spec->setting_count};
+    struct strategy_setup setup = spec_strategy_setup(spec);
     struct strategy *strategy = NULL;
     struct config config = {0};
     struct err err = {0};

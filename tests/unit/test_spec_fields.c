@@ -27,9 +27,9 @@ static void test_spec_has_defaults_when_only_the_needed_is_given(void **state)
     assert_string_equal(spec->method, "grid");
     assert_string_equal(spec->strategy, "grid");
     assert_string_equal(spec->program, "a.py");
-    assert_null(spec->metric);
-    assert_null(spec->metric_pattern);
-    assert_int_equal(spec->goal, GOAL_MINIMIZE);
+    assert_int_equal(spec->objective_count, 0);
+    assert_null(spec->objectives[0].pattern);
+    assert_int_equal(spec->objectives[0].goal, GOAL_MINIMIZE);
     assert_int_equal(spec->command_count, 0);
     assert_int_equal(spec->run_cap, 0);
     assert_int_equal(spec->repeats, 1);
@@ -83,11 +83,11 @@ static void test_spec_has_what_is_written_when_every_key_is_given(void **state)
     assert_string_equal(spec->env[1].value, "x y");
     assert_string_equal(spec->working_dir, "runs");
     assert_int_equal(spec->isolation, ISOLATION_STOP);
-    assert_string_equal(spec->metric, "acc");
-    assert_int_equal(spec->goal, GOAL_MAXIMIZE);
-    assert_true(spec->has_target);
-    assert_true(spec->target == 0.9);
-    assert_string_equal(spec->metric_pattern, "acc=(.*)");
+    assert_string_equal(spec->objectives[0].name, "acc");
+    assert_int_equal(spec->objectives[0].goal, GOAL_MAXIMIZE);
+    assert_true(spec->objectives[0].has_target);
+    assert_true(spec->objectives[0].target == 0.9);
+    assert_string_equal(spec->objectives[0].pattern, "acc=(.*)");
     assert_int_equal(spec->command_count, 5);
     assert_string_equal(spec->command[3], "yes");
     spec_free(spec);
@@ -143,7 +143,7 @@ static void test_spec_early_stop_is_off_when_the_goal_is_unclear(void **state)
         HEAD
         "metric: {name: loss, goal: hello}\nearly_terminate: {type: hyperband, min_iter: 3}\n");
     assert_int_equal(spec->early_stop.kind, STOP_NONE);
-    assert_int_equal(spec->goal, GOAL_MINIMIZE);
+    assert_int_equal(spec->objectives[0].goal, GOAL_MINIMIZE);
     spec_free(spec);
 }
 
@@ -194,6 +194,26 @@ static void test_spec_grid_has_no_count_when_too_many_points_need_counting(void 
     spec_free(spec);
 }
 
+static void test_spec_has_all_objectives_when_metrics_is_a_list(void **state)
+{
+    (void)state;
+    struct spec *spec = parse(HEAD "metrics:\n- {name: loss, target: 0.5}\n"
+                                   "- {name: acc, goal: maximize, pattern: 'acc=(.*)'}\n");
+    assert_int_equal(spec->objective_count, 2);
+    assert_string_equal(spec->objectives[0].name, "loss");
+    assert_int_equal(spec->objectives[0].goal, GOAL_MINIMIZE);
+    assert_true(spec->objectives[0].has_target && spec->objectives[0].target == 0.5);
+    assert_null(spec->objectives[0].pattern);
+    assert_string_equal(spec->objectives[1].name, "acc");
+    assert_int_equal(spec->objectives[1].goal, GOAL_MAXIMIZE);
+    assert_false(spec->objectives[1].has_target);
+    assert_string_equal(spec->objectives[1].pattern, "acc=(.*)");
+    struct strategy_setup setup = spec_strategy_setup(spec);
+    assert_int_equal(setup.objective_count, 2);
+    assert_int_equal(setup.goals[1], GOAL_MAXIMIZE);
+    spec_free(spec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_spec_retry_changes_the_named_classes_when_it_is_a_mapping),
         cmocka_unit_test(test_spec_early_stop_is_as_in_wandb_when_given),
         cmocka_unit_test(test_spec_early_stop_is_off_when_the_goal_is_unclear),
+        cmocka_unit_test(test_spec_has_all_objectives_when_metrics_is_a_list),
         cmocka_unit_test(test_spec_strategy_stands_in_when_a_grid_is_continuous),
         cmocka_unit_test(test_spec_command_is_split_when_it_is_text),
         cmocka_unit_test(test_spec_conditions_of_groups_reach_their_leaves_when_nested),

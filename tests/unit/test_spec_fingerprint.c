@@ -118,6 +118,27 @@ static void test_seed_follows_the_fingerprint_when_none_is_written(void **state)
     assert_int_equal(written, 42);
 }
 
+#define TAIL "method: random\nprogram: a.py\nparameters: {x: {values: [1, 2]}}\n"
+
+static void test_fingerprint_holds_every_objective_when_there_are_several(void **state)
+{
+    (void)state;
+    static const char *const different[] = {
+        TAIL "metrics: [{name: a}, {name: b}]\n",
+        TAIL "metrics: [{name: b}, {name: a}]\n",
+        TAIL "metrics: [{name: a}, {name: b, goal: maximize}]\n",
+        TAIL "metrics: [{name: a}, {name: b, pattern: 'b=(.*)'}]\n",
+        TAIL "metrics: [{name: a}, {name: b}, {name: c}]\n",
+        TAIL "metric: {name: a}\n",
+    };
+    enum { COUNT = sizeof different / sizeof *different };
+    for (size_t i = 0; i < COUNT; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(fingerprint(different[i], NULL) != fingerprint(different[j], NULL));
+    assert_true(fingerprint(TAIL "metrics: [{name: a}]\n", NULL) == fingerprint(different[COUNT - 1], NULL));
+    assert_true(fingerprint(TAIL "metrics: [{name: a}, {name: b, target: 3}]\n", NULL) == fingerprint(different[0], NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +147,7 @@ int main(void)
         cmocka_unit_test(test_fingerprint_differs_when_what_decides_changes),
         cmocka_unit_test(test_fingerprint_differs_when_the_space_changes),
         cmocka_unit_test(test_seed_follows_the_fingerprint_when_none_is_written),
+        cmocka_unit_test(test_fingerprint_holds_every_objective_when_there_are_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,6 +91,7 @@ static void test_commit_keeps_every_trial_column_when_full(void **state)
     row->config = (char *)"{\"a\":[1,2]}";
     fixture_commit(fixture);
     row = change_trial(fixture, 2, 1, 2, TRIAL_STOPPED, -0.1);
+    row->values = (struct values){.has = {true, true, false, true, true}, .at = {-0.1, NAN, 0, -INFINITY, 5e-324}};
     row->attempt = 1;
     row->attempt_count = 3;
     row->retries[EXIT_LOST] = 2;
@@ -109,7 +110,12 @@ static void test_commit_keeps_every_trial_column_when_full(void **state)
     assert_int_equal(got.repeat, 4);
     assert_string_equal(got.config, "{\"a\":[1,2]}");
     assert_int_equal(got.state, TRIAL_STOPPED);
-    assert_true(got.has_value && got.value == -0.1);
+    assert_true(got.values.has[0] && got.values.at[0] == -0.1);
+    assert_true(got.values.has[1] && isnan(got.values.at[1]));
+    assert_false(got.values.has[2]);
+    assert_true(got.values.has[3] && got.values.at[3] == -INFINITY);
+    assert_true(got.values.has[4] && got.values.at[4] == 5e-324);
+    assert_false(got.values.has[5]);
     assert_int_equal(got.attempt, 1);
     assert_int_equal(got.attempt_count, 3);
     for (size_t i = 0; i < EXIT_CLASS_COUNT; i++)
@@ -134,15 +140,15 @@ static void test_commit_keeps_value_bit_for_bit_when_special(void **state)
     fixture_commit(fixture);
     for (uint64_t i = 0; i < sizeof VALUES / sizeof *VALUES; i++) {
         struct trial_row got = read_trial(fixture, 1, i + 2);
-        assert_true(got.has_value);
+        assert_true(got.values.has[0]);
         if (isnan(VALUES[i]))
-            assert_true(isnan(got.value));
+            assert_true(isnan(got.values.at[0]));
         else
-            assert_memory_equal(&got.value, &VALUES[i], sizeof got.value);
+            assert_memory_equal(&got.values.at[0], &VALUES[i], sizeof got.values.at[0]);
         trial_row_release(&got);
     }
     struct trial_row none = read_trial(fixture, 1, 1);
-    assert_false(none.has_value);
+    assert_false(none.values.has[0]);
     trial_row_release(&none);
 }
 
@@ -184,8 +190,7 @@ static void test_commit_keeps_every_attempt_column_when_full(void **state)
                               .dropped_bytes = 10,
                               .cpu_ms = 11,
                               .max_rss_bytes = 1ull << 40,
-                              .has_value = true,
-                              .value = NAN,
+                              .values = {.has = {true, false, true}, .at = {NAN, 0, 1e308}},
                               .cpus = 13,
                               .memory_bytes = 14,
                               .gpus = {3, 7},
@@ -198,7 +203,8 @@ static void test_commit_keeps_every_attempt_column_when_full(void **state)
     assert_int_equal(count, 1);
     struct attempt_row got = kept_attempt;
     assert_string_equal(kept_message, "it's broken");
-    assert_true(got.has_value && isnan(got.value));
+    assert_true(got.values.has[0] && isnan(got.values.at[0]));
+    assert_true(!got.values.has[1] && got.values.has[2] && got.values.at[2] == 1e308);
 #define SAME(field) assert_int_equal(got.field, row.field)
     SAME(id), SAME(trial), SAME(sweep), SAME(number), SAME(agent), SAME(session), SAME(state);
     SAME(has_class), SAME(exit_class), SAME(code), SAME(signal), SAME(pid);
@@ -511,9 +517,9 @@ static double best(struct fixture *fixture, bool maximize)
 {
     struct trial_query query = {
         .sweep = 1, .state = TRIAL_DONE, .by_value = true, .maximize = maximize, .limit = 1};
-    struct trial_row row = {.value = 1e9};
+    struct trial_row row = {.values.at = {1e9}};
     assert_int_equal(store_each_trial(fixture->store, &query, keep_trial, &row, NULL), 0);
-    return row.value;
+    return row.values.at[0];
 }
 
 static void test_best_follows_the_trials_when_their_values_change(void **state)
@@ -531,7 +537,7 @@ static void test_best_follows_the_trials_when_their_values_change(void **state)
     assert_true(best(fixture, false) == 1 && best(fixture, true) == 5);
     fixture_reopen(fixture);
     assert_true(best(fixture, false) == 1 && best(fixture, true) == 5);
-    change_trial(fixture, 4, 1, 4, TRIAL_PENDING, 0)->has_value = false; // the least is run again
+    change_trial(fixture, 4, 1, 4, TRIAL_PENDING, 0)->values.has[0] = false; // the least is run again
     fixture_commit(fixture);
     assert_true(best(fixture, false) == 2);
     change_trial(fixture, 5, 1, 5, TRIAL_DONE, 2.5); // the greatest got less

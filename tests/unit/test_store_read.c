@@ -17,7 +17,7 @@ struct seen {
 static int see_trial(void *context, const struct trial_row *row)
 {
     struct seen *seen = context;
-    seen->values[seen->count] = row->has_value ? row->value : 1e300;
+    seen->values[seen->count] = row->values.has[0] ? row->values.at[0] : 1e300;
     seen->ids[seen->count++] = row->id;
     return seen->count == seen->stop_at ? ERR_LIMIT : 0;
 }
@@ -74,7 +74,7 @@ static void test_live_trials_are_the_unfinished_ones_when_all_states_exist(void 
     assert_int_equal(store_each_live_trial(fixture->store, see_trial, &seen, NULL), 0);
     SAW(&seen, 20 - TRIAL_RUNNING, 20 - TRIAL_PENDING);
     change_trial(fixture, 20, 1, 1, TRIAL_DONE, 1);
-    change_trial(fixture, 20 - TRIAL_FAILED, 2, TRIAL_FAILED + 1, TRIAL_PENDING, 0)->has_value =
+    change_trial(fixture, 20 - TRIAL_FAILED, 2, TRIAL_FAILED + 1, TRIAL_PENDING, 0)->values.has[0] =
         false;
     fixture_commit(fixture);
     seen.count = 0;
@@ -145,8 +145,8 @@ static struct trial_row *add_repeat(struct fixture *fixture, uint64_t id, uint64
     row->point = point;
     row->repeat = repeat;
     row->state = trial_state;
-    row->has_value = trial_state == TRIAL_DONE || trial_state == TRIAL_STOPPED;
-    row->value = value;
+    row->values.has[0] = trial_state == TRIAL_DONE || trial_state == TRIAL_STOPPED;
+    row->values.at[0] = value;
     return row;
 }
 
@@ -170,6 +170,14 @@ static void test_open_repeats_are_finished_siblings_when_one_is_not_finished(voi
     SAW(&seen, 3, 4, 7);
 }
 
+static int see_outcome(void *context, const struct trial_row *row, const struct outcome *outcome)
+{
+    struct seen *seen = context;
+    seen->values[seen->count] = outcome->value_count > 0 ? outcome->values[0] : 1e300;
+    seen->ids[seen->count++] = row->id;
+    return 0;
+}
+
 static void test_told_points_come_in_their_order_when_told_out_of_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -180,15 +188,15 @@ static void test_told_points_come_in_their_order_when_told_out_of_order(void **s
     add_repeat(fixture, 3, 3, 0, TRIAL_RUNNING, 3);
     add_repeat(fixture, 4, 4, 0, TRIAL_FAILED, 4)->tell_number = 2;
     fixture_commit(fixture);
-    assert_int_equal(store_each_told(fixture->store, 1, see_trial, &seen, NULL), 0);
+    assert_int_equal(store_each_told(fixture->store, 1, 1, see_outcome, &seen, NULL), 0);
     SAW(&seen, 2, 4, 1);
     assert_true(seen.values[0] == 2 && seen.values[1] == 1e300 && seen.values[2] == 1);
 }
 
-static int see_told(void *context, const struct trial_row *row)
+static int see_told(void *context, const struct trial_row *row, const struct outcome *outcome)
 {
     struct seen *seen = context;
-    seen->values[seen->count] = (double)row->state;
+    seen->values[seen->count] = (double)outcome->state;
     seen->ids[seen->count++] = row->tell_number;
     return 0;
 }
@@ -203,22 +211,22 @@ static void test_told_point_has_the_mean_when_it_was_repeated(void **state)
     add_repeat(fixture, 2, 1, 1, TRIAL_DONE, 2)->tell_number = 2;
     add_repeat(fixture, 3, 1, 2, TRIAL_STOPPED, 6);
     struct trial_row *failed = add_repeat(fixture, 4, 1, 3, TRIAL_FAILED, 99);
-    failed->has_value = true; // what it last said before it failed does not count
-    failed->value = 99;
+    failed->values.has[0] = true; // what it last said before it failed does not count
+    failed->values.at[0] = 99;
     add_repeat(fixture, 5, 2, 0, TRIAL_DONE, 1)->tell_number = 1;
     add_repeat(fixture, 6, 2, 1, TRIAL_DONE, NAN);
     add_repeat(fixture, 7, 3, 0, TRIAL_FAILED, 0);
     add_repeat(fixture, 8, 3, 1, TRIAL_CANCELLED, 0)->tell_number = 3;
     fixture_commit(fixture);
-    assert_int_equal(store_each_told(fixture->store, 1, see_trial, &seen, NULL), 0);
+    assert_int_equal(store_each_told(fixture->store, 1, 1, see_outcome, &seen, NULL), 0);
     SAW(&seen, 5, 1, 7);
     assert_true(isnan(seen.values[0]));
     assert_true(seen.values[1] == 3);
     assert_true(seen.values[2] == 1e300);
-    assert_int_equal(store_each_told(fixture->store, 1, see_told, &told, NULL), 0);
+    assert_int_equal(store_each_told(fixture->store, 1, 1, see_told, &told, NULL), 0);
     SAW(&told, 1, 2, 3);
-    assert_true(told.values[0] == TRIAL_DONE && told.values[1] == TRIAL_STOPPED &&
-                told.values[2] == TRIAL_CANCELLED);
+    assert_true(told.values[0] == POINT_DONE && told.values[1] == POINT_STOPPED &&
+                told.values[2] == POINT_CANCELLED);
 }
 
 static uint64_t found(struct fixture *fixture, const char *word, int *ret_rc, struct err *err)
