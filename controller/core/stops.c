@@ -4,6 +4,8 @@
 
 #include "controller/core/core_impl.h"
 
+#include "base/mutant.h"
+
 void stops_begin(struct sweep *sweep)
 {
     const struct spec *spec = sweep->base;
@@ -13,7 +15,7 @@ void stops_begin(struct sweep *sweep)
 
 void stops_launched(struct trial *trial, uint64_t attempt)
 {
-    if (trial->sweep->stopping && trial->curve)
+    if (trial->sweep->stopping && trial->curve && !MUTANT(MUTANT_OLD_CURVE))
         stopping_restart(trial->sweep->stopping, trial->row.number);
     trial->curve = attempt;
 }

@@ -12,7 +12,8 @@
     X(MUTANT_FORGET_ON_SEND, "an agent forgets a run when its end is sent, not when it is acknowledged")                \
     X(MUTANT_LONG_LEASE, "a shim's lease ends after the controller's")                                                  \
     X(MUTANT_CANCEL_NOT_STORED, "a run that fails while its sweep is cancelled leaves its trial running in the store")  \
-    X(MUTANT_LENGTHS_STAY, "bytes that a power loss took back after the end was told are waited for")
+    X(MUTANT_LENGTHS_STAY, "bytes that a power loss took back after the end was told are waited for")                          \
+    X(MUTANT_OLD_CURVE, "a run that is tried again is judged with the curve of its earlier attempt")
 
 enum mutant {
     MUTANT_NONE,

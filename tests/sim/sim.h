@@ -30,6 +30,7 @@
 #define LINE_FORMAT "{\"attempt\": %u, \"line\": %u, \"loss\": 0.5}\n"
 #define LINE_LEN 53u
 #define OBJECTIVE 0.5
+#define PATIENCE 1 // reports of a run without a better value that a stopping rule allows, where a sweep has one
 
 struct process { // a run: its shim, its program, its directory
     uint64_t attempt, sweep, trial; // sweep: index in sim; trial: number in the sweep

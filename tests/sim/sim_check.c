@@ -147,6 +147,11 @@ static int tally_trial(void *context, const struct trial_row *row)
     store_each_attempt(sim->controller.store, row->id, tally_attempt, &own, NULL);
     if (row->state == TRIAL_DONE && (!row->values.has[0] || row->values.at[0] != OBJECTIVE))
         fail(sim, "trial %llu is done without its value", number);
+    if (row->state == TRIAL_STOPPED && (!row->has_value || row->value != OBJECTIVE))
+        fail(sim, "trial %llu is stopped without its last value", number);
+    const struct seen *result = seen_of(sim, row->attempt);
+    if (row->state == TRIAL_STOPPED && (!result || result->lines < PATIENCE + 1))
+        fail(sim, "trial %llu is stopped after %llu reports", number, (unsigned long long)(result ? result->lines : 0));
     if (!fate || fate->state != row->state)
         fail(sim, "trial %llu is not as it was told", number);
     if (own.attempts != row->attempt_count || own.attempts > ATTEMPTS_PER_TRIAL_MAX)

@@ -102,6 +102,17 @@ void start_controller(struct sim *sim)
 
 // ---- People
 
+#define TEXT(number) #number
+#define TEXT_OF(macro) TEXT(macro)
+
+// Every value is the same, so a run that reports more than PATIENCE + 1 lines is stopped, unless it ends before.
+static const char *stopping_rule(const struct sim *sim)
+{
+    struct rng rng;
+    rng_stream(&rng, sim->seed, "stopping", sim->sweep_count);
+    return rng_below(&rng, 2) ? "early_terminate: {type: patience, patience: " TEXT_OF(PATIENCE) "}\n" : "";
+}
+
 static char *make_spec(struct sim *sim)
 {
     static const char *const methods[] = {"method: grid\nparameters: {x: {min: 1, max: 40}}\n",
@@ -111,8 +122,8 @@ static char *make_spec(struct sim *sim)
     const char *method = methods[rng_below(&sim->rng, ARRAY_LEN(methods))];
     if (sim->calm)
         return xasprintf("%s%smetric: {name: loss, goal: minimize}\ncommand: ['true']\nretry: {lost: 1000, killed: 1000}\n", method, policy);
-    return xasprintf("%s%smetric: {name: loss, goal: minimize}\ncommand: ['true']\nretry: {lost: %u, killed: %u, failed: %u}\n", method, policy,
-                     (unsigned)rng_below(&sim->rng, 6), (unsigned)rng_below(&sim->rng, 3), (unsigned)rng_below(&sim->rng, 3));
+    return xasprintf("%s%smetric: {name: loss, goal: minimize}\ncommand: ['true']\nretry: {lost: %u, killed: %u, failed: %u}\n%s", method, policy,
+                     (unsigned)rng_below(&sim->rng, 6), (unsigned)rng_below(&sim->rng, 3), (unsigned)rng_below(&sim->rng, 3), stopping_rule(sim));
 }
 
 void submit(struct sim *sim)
