@@ -234,6 +234,14 @@ class Examples(Case):
         self.assertEqual(self.query("select count(*) from metric_point p join metric_name n on n.id = p.name "
                                     "where n.name = 'loss'"), [(12 * 20,)])
 
+    def test_early_stop_example_stops_runs_that_fall_behind(self):
+        sweep = self.run_example("early-stop")
+        self.assertEqual(sweep["trials"]["done"] + sweep["trials"]["stopped"], 16)
+        self.assertGreaterEqual(sweep["trials"]["stopped"], 4)
+        self.assertLess(sweep["best"]["value"], 0.2)
+        for (epochs,) in self.query("select s.json from summary s join trial t on t.attempt = s.attempt where t.state = 'stopped'"):
+            self.assertTrue(5 <= int(epochs) < 60, "each left its loop between a rung and the end")
+
     def test_printed_example_is_read_by_its_pattern(self):
         sweep = self.run_example("printed")
         self.assertEqual(sweep["best"]["config"], {"depth": 3, "rate": 0.1})

@@ -147,7 +147,7 @@ static int tally_trial(void *context, const struct trial_row *row)
     store_each_attempt(sim->controller.store, row->id, tally_attempt, &own, NULL);
     if (row->state == TRIAL_DONE && (!row->values.has[0] || row->values.at[0] != OBJECTIVE))
         fail(sim, "trial %llu is done without its value", number);
-    if (row->state == TRIAL_STOPPED && (!row->has_value || row->value != OBJECTIVE))
+    if (row->state == TRIAL_STOPPED && (!row->values.has[0] || row->values.at[0] != OBJECTIVE))
         fail(sim, "trial %llu is stopped without its last value", number);
     const struct seen *result = seen_of(sim, row->attempt);
     if (row->state == TRIAL_STOPPED && (!result || result->lines < PATIENCE + 1))

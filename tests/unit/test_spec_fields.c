@@ -1,6 +1,9 @@
 // What a spec says arrives in struct spec: every key, its default, and what follows from it.
 #include "spec/spec.h"
 
+#include "base/file.h"
+#include "base/mem.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -136,6 +139,43 @@ static void test_spec_early_stop_is_as_in_wandb_when_given(void **state)
     spec_free(spec);
 }
 
+// The rows of a type in the document's table: from its own to the next that names one.
+static char *rows_of(const char *text, const char *type)
+{
+    char *row = xasprintf("\n| `%s` |", type);
+    const char *from = strstr(text, row);
+    free(row);
+    if (!from)
+        fail_msg("docs/spec.md has no row of type %s", type);
+    const char *to = strstr(from + 1, "\n| `"), *end = strstr(from, "\n\n");
+    to = to && to < end ? to : end;
+    return xstrndup(from, (size_t)(to - from));
+}
+
+static void test_spec_document_names_the_options_of_each_stopping_rule_when_read(void **state)
+{
+    (void)state;
+    struct str text = STR_INIT;
+    assert_int_equal(file_read(TRAWL_SOURCE_DIR "/docs/spec.md", 1 << 20, &text, NULL), 0);
+    for (const struct stop_type *type = stop_types(); type->name; type++) {
+        if (type->kind == STOP_HYPERBAND)
+            continue; // W&B's: told in prose
+        char *rows = rows_of(str_get(&text), type->name);
+        for (const struct strategy_option *option = type->options; option->name; option++) {
+            char *name = xasprintf("`%s`", option->name), *line = xasprintf("`%s` | %s |", option->name, option->default_text);
+            char *several = xasprintf("`%s`,", option->name), *last = xasprintf(", `%s`", option->name);
+            if (!strstr(rows, line) && !strstr(rows, several) && !strstr(rows, last))
+                fail_msg("docs/spec.md does not give option %s of type %s with its default", name, type->name);
+            free(name);
+            free(line);
+            free(several);
+            free(last);
+        }
+        free(rows);
+    }
+    str_release(&text);
+}
+
 static void test_spec_early_stop_is_off_when_the_goal_is_unclear(void **state)
 {
     (void)state;
@@ -222,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_spec_retry_covers_all_failures_when_it_is_a_number),
         cmocka_unit_test(test_spec_retry_changes_the_named_classes_when_it_is_a_mapping),
         cmocka_unit_test(test_spec_early_stop_is_as_in_wandb_when_given),
+        cmocka_unit_test(test_spec_document_names_the_options_of_each_stopping_rule_when_read),
         cmocka_unit_test(test_spec_early_stop_is_off_when_the_goal_is_unclear),
         cmocka_unit_test(test_spec_has_all_objectives_when_metrics_is_a_list),
         cmocka_unit_test(test_spec_strategy_stands_in_when_a_grid_is_continuous),
