@@ -21,6 +21,7 @@
 #define ATTEMPTS 12       // to find a point that is feasible and new
 #define ATTEMPTS_OF_L 10  // of these, from l; then from the prior
 #define WEIGHTS_FULL 25   // the newest trials of g, whose weight is 1
+#define WEIGHT_MIN 1e-6   // of a good trial
 
 const struct strategy_option tpe_options[] = {
     {.name = "startup",
@@ -37,13 +38,13 @@ const struct strategy_option tpe_options[] = {
      .help = "points drawn from the density of the good trials, of which the best is taken"},
     {.name = "gamma",
      .kind = OPTION_FLOAT,
-     .default_text = "0.1",
+     .default_text = "0.15",
      .min = 0.001,
      .max = 1,
      .help = "share of the trials that count as good"},
     {.name = "gamma_cap",
      .kind = OPTION_INT,
-     .default_text = "25",
+     .default_text = "50",
      .min = 1,
      .max = 10000,
      .help = "most trials that count as good"},
@@ -100,6 +101,7 @@ struct tpe {
     size_t slots_capacity;
     double *coordinates;  // of the point being made
     double *own;          // scratch: of a group
+    double *good_costs;   // scratch: good_max
     char *note;
 };
 
@@ -136,6 +138,7 @@ static int create(const struct strategy_setup *setup, struct strategy **ret, str
         tpe->depth[i] = when_depth(setup->space, space_param(setup->space, encoding->dimensions[i].param));
     tpe->coordinates = xcalloc(encoding->count, sizeof *tpe->coordinates);
     tpe->own = xcalloc(encoding->count, sizeof *tpe->own);
+    tpe->good_costs = xcalloc(tpe->good_max, sizeof *tpe->good_costs);
     *ret = &tpe->base;
     return 0;
 }
@@ -172,6 +175,7 @@ static void destroy(struct strategy *strategy)
     free(tpe->groups);
     free(tpe->coordinates);
     free(tpe->own);
+    free(tpe->good_costs);
     free(tpe->note);
     free(tpe);
 }
@@ -321,6 +325,26 @@ static void sync_groups(struct tpe *tpe)
 
 // ---- Densities
 
+// Each good trial weighs by how much it is better than the best of the others, on average 1 (the expected improvement that
+// it stands for: S. Watanabe, "Tree-Structured Parzen Estimator: Understanding Its Algorithm Components", 2023). Equally
+// where that says nothing: equal costs, or stopped trials among them, whose costs do not compare.
+static void weigh_good(struct tpe *tpe, struct group *group, uint32_t rest)
+{
+    struct observation *const *all = tpe->history.observations;
+    double threshold = ranked_cost(all[rest]), sum = 0;
+    if (all[rest]->outcome.state == POINT_STOPPED) // then the last of the good ones may be, too
+        return;
+    for (size_t i = 0; i < group->good_count; i++)
+        sum += threshold - tpe->good_costs[i];
+    double mean = sum / (double)group->good_count;
+    if (!(mean > 0) || !isfinite(mean))
+        return;
+    for (size_t i = 0; i < group->good_count; i++) {
+        double weight = (threshold - tpe->good_costs[i]) / mean;
+        group->good.weights[i + 1] = weight > WEIGHT_MIN ? weight : WEIGHT_MIN;
+    }
+}
+
 // The good ones, best first: those of the ranking that are members.
 static void fit_good(struct tpe *tpe, struct group *group)
 {
@@ -330,15 +354,19 @@ static void fit_good(struct tpe *tpe, struct group *group)
     group->good_count = 0;
     for (size_t slot = 1; slot < group->other.count; slot++)
         group->other.weights[slot] = 1;
-    for (size_t i = 0; i < tpe->ranked && group->good_count < wanted; i++) {
+    for (size_t i = 0; i < tpe->ranked; i++) {
         uint32_t slot = group->slots[tpe->ranking[i]];
         if (slot == 0)
             continue;
+        if (group->good_count == wanted) {
+            weigh_good(tpe, group, tpe->ranking[i]);
+            break;
+        }
         for (size_t k = 0; k < group->count; k++)
             tpe->own[k] = group->other.axes[k].x[slot];
         parzen_add(&group->good, tpe->own);
         group->other.weights[slot] = 0;
-        group->good_count++;
+        tpe->good_costs[group->good_count++] = ranked_cost(tpe->history.observations[tpe->ranking[i]]);
     }
     parzen_fit(&group->good);
 }
