@@ -1,5 +1,5 @@
-# The wire decoder and the ingestion of metrics: libFuzzer programs with TRAWL_FUZZ, else the same entry over fixed mutations of good input.
-foreach(name wire metrics)
+# The wire decoder, the ingestion of metrics and tables: libFuzzer programs with TRAWL_FUZZ, else the same entry over fixed mutations of good input.
+foreach(name wire metrics csv)
     add_executable(fuzz_${name} "${CMAKE_CURRENT_LIST_DIR}/fuzz_${name}.c")
     target_link_libraries(fuzz_${name} PRIVATE trawl_core)
     if(TRAWL_FUZZ)
