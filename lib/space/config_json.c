@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "space/dist.h"
+#include "space/draft.h"
 #include "space/space_impl.h"
 
 #include <stdlib.h>
@@ -53,10 +54,9 @@ void config_write_json(struct str *out, const struct space *space, const struct 
 
 // Reading: the parameters from `low` to `high` share the first `depth` parts of their paths.
 struct reader {
-    const struct space *space;
-    struct config *view; // texts borrowed from the space
-    bool *given;
-    struct str path; // of the group being read, for messages
+    struct config_draft *draft;
+    struct str path;     // of the group being read, for messages
+    struct str *unknown; // NULL: refuse
     struct err *err;
 };
 
@@ -76,9 +76,13 @@ static size_t first_not_below(const struct space *space, size_t low, size_t high
 
 static int refuse_key(struct reader *reader, size_t low, size_t high, size_t depth, const char *key)
 {
+    if (reader->unknown) {
+        str_addf(reader->unknown, "%s%s%s", reader->unknown->len ? ", " : "", str_get(&reader->path), key);
+        return 0;
+    }
     const char **words = xmalloc((high - low + 1) * sizeof *words);
     for (size_t i = low; i < high; i++)
-        words[i - low] = space_param(reader->space, i)->path[depth];
+        words[i - low] = space_param(reader->draft->space, i)->path[depth];
     words[high - low] = NULL;
     const char *near = str_nearest(key, words);
     int rc = err_set(reader->err, ERR_INVALID, "'%s%s' is not a parameter of this sweep%s%s%s",
@@ -113,22 +117,46 @@ static void describe(struct str *out, const struct param *param)
         str_addf(out, "a number from %g to %g", low, high);
 }
 
-static int read_leaf(struct reader *reader, size_t index, const struct json_object *json)
+static int refuse_value(const struct param *param, const struct value *value, struct err *err)
 {
-    const struct param *param = space_param(reader->space, index);
-    struct value value = value_from_json(json);
-    reader->given[index] = true;
-    if (param_normalise(param, &value, &reader->view->values[index])) {
-        value_release(&value);
-        return 0;
-    }
     struct str got = STR_INIT, want = STR_INIT;
-    value_write_json(&got, &value);
+    value_write_json(&got, value);
     describe(&want, param);
-    int rc = err_set(reader->err, ERR_INVALID, "'%s' is %.200s, which is not %.400s", param->name,
-                     str_get(&got), str_get(&want));
+    int rc = err_set(err, ERR_INVALID, "'%s' is %.200s, which is not %.400s", param->name, str_get(&got), str_get(&want));
     str_release(&got);
     str_release(&want);
+    return rc;
+}
+
+int config_draft_put(struct config_draft *draft, size_t index, const struct value *value, struct err *err)
+{
+    const struct param *param = space_param(draft->space, index);
+    if (!param_normalise(param, value, &draft->view.values[index]))
+        return refuse_value(param, value, err);
+    draft->given[index] = true;
+    return 0;
+}
+
+int config_draft_put_text(struct config_draft *draft, size_t index, const char *text, struct err *err)
+{
+    struct json_object *json = NULL;
+    struct value value = {.kind = VALUE_STRING, .text = (char *)text};
+    int rc = ERR_INVALID;
+    if (json_parse(text, strlen(text), &json, NULL) == 0) {
+        struct value parsed = value_from_json(json);
+        rc = config_draft_put(draft, index, &parsed, err);
+        value_release(&parsed);
+        json_object_put(json);
+        if (rc != 0 && !param_contains(space_param(draft->space, index), &value))
+            return rc;
+    }
+    return rc == 0 ? 0 : config_draft_put(draft, index, &value, err);
+}
+
+static int read_leaf(struct reader *reader, size_t index, const struct json_object *json)
+{
+    struct value value = value_from_json(json);
+    int rc = config_draft_put(reader->draft, index, &value, reader->err);
     value_release(&value);
     return rc;
 }
@@ -141,12 +169,12 @@ static int read_group(struct reader *reader, const struct json_object *json, siz
                        str_get(&reader->path));
     json_object_object_foreach((struct json_object *)json, key, member)
     {
-        size_t first = first_not_below(reader->space, low, high, depth, key, false);
-        size_t last = first_not_below(reader->space, first, high, depth, key, true);
+        size_t first = first_not_below(reader->draft->space, low, high, depth, key, false);
+        size_t last = first_not_below(reader->draft->space, first, high, depth, key, true);
         int rc;
         if (first == last) {
             rc = refuse_key(reader, low, high, depth, key);
-        } else if (space_param(reader->space, first)->path_count == depth + 1) {
+        } else if (space_param(reader->draft->space, first)->path_count == depth + 1) {
             rc = read_leaf(reader, first, member);
         } else {
             char *outer = xstrdup(str_get(&reader->path));
@@ -162,42 +190,24 @@ static int read_group(struct reader *reader, const struct json_object *json, siz
     return 0;
 }
 
-static int check_given(struct reader *reader)
+int config_draft_read(struct config_draft *draft, const struct json_object *json, struct str *ret_unknown, struct err *err)
 {
-    struct config *view = reader->view;
-    for (size_t i = 0; i < view->count; i++) { // a condition may ask for what is not there
-        if (!reader->given[i])
-            view->values[i] = (struct value){.kind = VALUE_NULL};
-    }
-    space_activate(reader->space, view->values, view->active);
-    for (size_t i = 0; i < view->count; i++) {
-        const struct param *param = space_param(reader->space, i);
-        if (view->active[i] && !reader->given[i])
-            return err_set(reader->err, ERR_INVALID, "'%s' is missing", param->name);
-        if (!view->active[i] && reader->given[i])
-            return err_set(reader->err, ERR_INVALID,
-                           "'%s' is given, but its condition (%s) does not hold; leave it out",
-                           param->name, expr_text(param->when));
-    }
-    return 0;
+    if (!json_object_is_type(json, json_type_object))
+        return err_set(err, ERR_INVALID, "a configuration is a JSON object, like {\"lr\": 0.1}");
+    struct reader reader = {.draft = draft, .unknown = ret_unknown, .err = err};
+    int rc = read_group(&reader, json, 0, draft->view.count, 0);
+    str_release(&reader.path);
+    return rc;
 }
 
 int config_from_json(const struct space *space, const struct json_object *json, struct config *ret,
                      struct err *err)
 {
-    if (!json_object_is_type(json, json_type_object))
-        return err_set(err, ERR_INVALID, "a configuration is a JSON object, like {\"lr\": 0.1}");
-    struct config view;
-    config_view_init(space, &view);
-    struct reader reader = {.space = space, .view = &view, .err = err};
-    reader.given = xcalloc(view.count, sizeof *reader.given);
-    int rc = read_group(&reader, json, 0, view.count, 0);
+    struct config_draft draft;
+    config_draft_init(&draft, space);
+    int rc = config_draft_read(&draft, json, NULL, err);
     if (rc == 0)
-        rc = check_given(&reader);
-    if (rc == 0)
-        config_copy(&view, ret);
-    free(reader.given);
-    str_release(&reader.path);
-    config_view_release(&view);
+        rc = config_draft_finish(&draft, &(struct config_rules){0}, ret, err);
+    config_draft_release(&draft);
     return rc;
 }
