@@ -2,6 +2,7 @@
 // it; what the controller and the spec say comes on top.
 
 #include "agent/environment.h"
+#include "agent/rundir.h"
 
 #include "base/macro.h"
 #include "base/mem.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -64,6 +66,20 @@ static void set_gpus(struct list *list, const struct environment_setup *setup, c
     str_release(&ids);
 }
 
+// Where the run that this one goes on from left its files. A directory without files of its own is gone; one that is still looked after
+// is not shown, because it will be renamed.
+static void set_parent(struct list *list, const struct environment_setup *setup, const struct msg_launch_item *item)
+{
+    struct stat st;
+    if (item->parent_trial == 0)
+        return;
+    setf(list, "TRAWL_PARENT_TRIAL", "%llu", (unsigned long long)item->parent_trial);
+    char *dir = xasprintf("%s/" RUNDIR_KEPT "%llu", setup->spool_path, (unsigned long long)item->parent_attempt);
+    if (item->parent_attempt > 0 && lstat(dir, &st) == 0 && S_ISDIR(st.st_mode))
+        set(list, "TRAWL_PARENT_RUN_DIR", dir);
+    free(dir);
+}
+
 static void set_own(struct list *list, const struct environment_setup *setup, const struct msg_launch_item *item)
 {
     char *dir = xasprintf("%s/%llu", setup->spool_path, (unsigned long long)item->attempt);
@@ -76,6 +92,7 @@ static void set_own(struct list *list, const struct environment_setup *setup, co
     setf(list, "TRAWL_ATTEMPT", "%llu", (unsigned long long)item->attempt);
     setf(list, "TRAWL_SEED", "%llu", (unsigned long long)item->seed);
     set(list, "TRAWL_AGENT", setup->uid);
+    set_parent(list, setup, item);
     setf(list, "WANDB_SWEEP_PARAM_PATH", "%s/config.yaml", dir);
     if (!getenv("WANDB_DIR"))
         set(list, "WANDB_DIR", dir);

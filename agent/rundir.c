@@ -546,7 +546,7 @@ static bool is_dot(const char *name)
 static int keep_dir(int spool_fd, const char *name, struct err *err)
 {
     char kept[32]; // no longer ours to look after
-    snprintf(kept, sizeof kept, "kept-%s", name);
+    snprintf(kept, sizeof kept, RUNDIR_KEPT "%s", name);
     return renameat(spool_fd, name, spool_fd, kept) == 0 ? 0 : err_set_errno(err, "cannot rename %s", name);
 }
 

@@ -59,7 +59,8 @@ int rundir_mark_lost(int spool_fd, uint64_t attempt, const char *message, struct
 unsigned rundir_sweep_processes(uint64_t attempt, const char *agent_uid);
 
 // The attempt is durable at the controller: remove what is ours. When the run left files of its own (in artifacts/ or
-// beside), the directory stays whole and *ret_kept is true.
+// beside), the directory stays whole, as "kept-<attempt>", and *ret_kept is true.
+#define RUNDIR_KEPT "kept-"
 int rundir_forget(int spool_fd, uint64_t attempt, bool *ret_kept, struct err *err);
 
 // Read a stream: up to `max` bytes from `offset` into `buffer`. For metrics only whole lines are given unless `last`

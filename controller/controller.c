@@ -318,8 +318,34 @@ static void drain_inputs(struct controller *controller, struct now now)
     }
 }
 
+static int each_parent_run(void *context, uint64_t number, uint32_t repeat, uint64_t attempt)
+{
+    struct suggestion *suggestion = context;
+    if (repeat < suggestion->parent_run_count)
+        suggestion->parent_runs[repeat] = (struct run_of_point){.trial = number, .attempt = attempt};
+    return 0;
+}
+
+// The trials whose runs an answer's go on from. Without them (they cannot be read) the new ones begin afresh.
+static void find_parents(struct controller *controller, const struct answer *answer)
+{
+    const struct spec *spec = core_sweep_spec(controller->core, answer->sweep);
+    for (size_t i = 0; spec && i < answer->count; i++) {
+        struct suggestion *suggestion = &answer->suggestions[i];
+        struct err err = {0};
+        if (suggestion->parent == 0)
+            continue;
+        suggestion->parent_runs = xcalloc(spec->repeats, sizeof *suggestion->parent_runs);
+        suggestion->parent_run_count = spec->repeats;
+        if (store_each_run_of_point(controller->store, answer->sweep, suggestion->parent, spec->repeats, each_parent_run, suggestion,
+                                    &err) != 0)
+            log_warn("the runs that others go on from cannot be found: %s", err.text);
+    }
+}
+
 static void take_answer(struct controller *controller, struct now now, struct answer *answer)
 {
+    find_parents(controller, answer);
     core_suggested(controller->core, now, answer->sweep, answer->suggestions, answer->count,
                    answer->cursor, answer->outcome, answer->reason ? answer->reason : "");
     answer_release(answer);

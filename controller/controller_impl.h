@@ -7,6 +7,8 @@
 #include "controller/suggest.h"
 #include "wire/link.h"
 
+struct json_object;
+
 #include <uthash.h>
 
 #define TURN_MESSAGES_MAX 4096   // messages taken in one turn, so that a flood cannot starve the rest
@@ -62,6 +64,14 @@ int controller_restore_at(struct controller *controller, uint64_t epoch, const s
 
 // The curves of a sweep with a stopping rule that has not had them yet: at the start, or before a sweep that was over goes on.
 int controller_restore_curves(struct controller *controller, uint64_t sweep, struct err *err);
+
+// warm.c: the operations of a warm start.
+int controller_op_prior(struct controller *controller, uint64_t sweep, const struct json_object *body, struct str *reply, struct err *err);
+int controller_op_enqueue(struct controller *controller, uint64_t sweep, const struct json_object *body, struct str *reply,
+                          struct err *err);
+
+// restore.c, too: let the strategy hear of a result from elsewhere. ERR_INVALID for a configuration that is not of the sweep's space.
+int controller_tell_prior(struct controller *controller, const struct prior_row *row, struct err *err);
 
 // requests.c
 void controller_handle_request(struct controller *controller, const struct peer *peer,

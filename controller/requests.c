@@ -129,6 +129,10 @@ static int op_submit(struct controller *controller, const struct json_object *bo
     spec_free(spec);
     if (rc != 0)
         return rc;
+    bool awaits = false;
+    json_get_bool(body, "await_priors", &awaits);
+    if (awaits)
+        core_await_priors(controller->core, now, id);
     write_sweep(controller, id, reply);
     str_addf(reply, ",\"id\":%llu,\"continued\":%s}", (unsigned long long)id,
              continued ? "true" : "false");
@@ -237,6 +241,22 @@ static int op_retry(struct controller *controller, const struct json_object *bod
     return rc;
 }
 
+static int op_prior(struct controller *controller, const struct json_object *body,
+                    struct str *reply, struct err *err)
+{
+    uint64_t sweep;
+    int rc = find_sweep(controller, body, &sweep, err);
+    return rc == 0 ? controller_op_prior(controller, sweep, body, reply, err) : rc;
+}
+
+static int op_enqueue(struct controller *controller, const struct json_object *body,
+                      struct str *reply, struct err *err)
+{
+    uint64_t sweep;
+    int rc = find_sweep(controller, body, &sweep, err);
+    return rc == 0 ? controller_op_enqueue(controller, sweep, body, reply, err) : rc;
+}
+
 static int op_status(struct controller *controller, const struct json_object *body,
                      struct str *reply, struct err *err)
 {
@@ -294,7 +314,9 @@ static int op_shutdown(struct controller *controller, const struct json_object *
 
 static const struct operation operations[] = {
     {"ping", op_ping, "{} -> {pid, started_ms, join}"},
-    {"submit", op_submit, "{spec, name?, continue?} -> {sweep, state, id, continued}"},
+    {"submit", op_submit, "{spec, name?, continue?, await_priors?} -> {sweep, state, id, continued}"},
+    {"prior", op_prior, "{sweep, offset, trials: [{config, state?, values?, source?}]} -> {sweep, state, priors, added}"},
+    {"enqueue", op_enqueue, "{sweep, configs: [{...}]} -> {sweep, state, trials}"},
     {"pause", op_pause, "{sweep} -> {sweep, state}"},
     {"resume", op_resume, "{sweep} -> {sweep, state}"},
     {"stop", op_stop, "{sweep} -> {sweep, state}"},

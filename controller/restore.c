@@ -94,7 +94,7 @@ static int each_result(void *context, const struct trial_row *row)
     return 0;
 }
 
-// A strategy that learns sees its history again: every told point in order, then those in flight.
+// A strategy that learns sees its history again: what came from elsewhere, every told point in order, then those in flight.
 static int restore_point(struct controller *controller, const struct trial_row *row, const struct outcome *outcome)
 {
     struct json_object *json = NULL;
@@ -109,6 +109,43 @@ static int restore_point(struct controller *controller, const struct trial_row *
     }
     config_release(&config);
     json_object_put(json);
+    return 0;
+}
+
+static enum point_state point_state_of(enum trial_state state)
+{
+    return state == TRIAL_DONE ? POINT_DONE : state == TRIAL_STOPPED ? POINT_STOPPED : POINT_FAILED;
+}
+
+int controller_tell_prior(struct controller *controller, const struct prior_row *row, struct err *err)
+{
+    struct json_object *json = NULL;
+    struct config config = {0};
+    const struct spec *spec = core_sweep_spec(controller->core, row->sweep);
+    int rc = spec ? json_parse(row->config, strlen(row->config), &json, err) : ERR_NOT_FOUND;
+    if (rc == 0)
+        rc = config_from_json(spec->space, json, &config, err);
+    if (rc == 0) {
+        struct tell tell = {.sweep = row->sweep,
+                            .point = PRIOR_POINT(row->number),
+                            .outcome = {.state = point_state_of(row->state), .value_count = row->value_count > 0}};
+        memcpy(tell.outcome.values, row->values, sizeof row->values);
+        suggester_restore(controller->suggester, row->sweep, tell.point, &config);
+        suggester_tell(controller->suggester, &tell);
+    }
+    config_release(&config);
+    json_object_put(json);
+    return rc;
+}
+
+static int each_prior(void *context, const struct prior_row *row)
+{
+    struct walk *walk = context;
+    struct controller *controller = walk->controller;
+    struct err err = {0};
+    core_restore_priors(controller->core, row->sweep, row->number);
+    if (controller_tell_prior(controller, row, &err) != 0)
+        log_warn("prior trial %s is left out: %s", row->source, err.text);
     return 0;
 }
 
@@ -191,6 +228,8 @@ static int restore_histories(struct walk *walk)
         int rc = spec->objective_count > 0
                      ? store_each_trial(controller->store, &results, each_result, walk, walk->err)
                      : 0;
+        if (rc == 0 && suggester_learns(controller->suggester, id))
+            rc = store_each_prior(controller->store, id, each_prior, walk, walk->err);
         if (rc == 0 && suggester_learns(controller->suggester, id))
             rc = store_each_told(controller->store, id, spec->objective_count, each_told, walk, walk->err);
         if (rc == 0 && !sweep_state_terminal(core_sweep(controller->core, id)->state))

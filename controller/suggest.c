@@ -54,6 +54,7 @@ void answer_release(struct answer *answer)
     for (size_t i = 0; i < answer->count; i++) {
         config_release(&answer->suggestions[i].config);
         free(answer->suggestions[i].why);
+        free(answer->suggestions[i].parent_runs);
     }
     free(answer->suggestions);
     free(answer->reason);

@@ -118,7 +118,23 @@ struct trial_row {
     int64_t created_ms, started_ms, ended_ms;
     uint64_t tell_number;   // position in the order of tells, 0: not told
     uint64_t asked_after;   // tells that the strategy had seen when it gave this point
+    bool enqueued;          // a person asked for it (`trawl enqueue`)
+    uint64_t parent;        // number of the trial whose run it goes on from, 0: none
+    uint64_t parent_attempt; // the attempt of that trial, as it was when this one was made
 };
+
+// A result from elsewhere, told to the strategy before its first ask (`--prior`). No trial.
+struct prior_row {
+    uint64_t sweep, number;     // number: from 1, the order of the tells
+    char *config;               // JSON, one of the sweep's space
+    enum trial_state state;     // done, failed or stopped
+    size_t value_count;         // the number of objectives, or 0: no values
+    double values[OBJECTIVES_MAX]; // may be NaN or infinite
+    char *source;               // for people: "old.csv:3", "k3x9ab12:17"
+};
+
+// Points of priors have names of their own, so that they never meet those of trials.
+#define PRIOR_POINT(number) ((UINT64_C(1) << 63) + (number))
 
 struct attempt_row {
     uint64_t id;            // the fence
@@ -167,6 +183,7 @@ enum change_kind {
     CHANGE_SWEEP,         // sweep: all columns but name, key, spec
     CHANGE_TRIAL_NEW,     // trial
     CHANGE_TRIAL,         // trial: all columns but the identity and the configuration
+    CHANGE_PRIOR,         // prior
     CHANGE_ATTEMPT_NEW,   // attempt
     CHANGE_ATTEMPT,       // attempt: all columns but the identity
     CHANGE_AGENT,         // agent: insert or replace
@@ -182,6 +199,7 @@ struct change {
     union {
         struct sweep_row sweep;
         struct trial_row trial;
+        struct prior_row prior;
         struct attempt_row attempt;
         struct agent_row agent;
         struct {

@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "controller/core/change.h"
+#include "space/draft.h"
 #include "spec/spec.h"
 #include "strategies/pareto.h"
 #include "wire/link.h" // struct peer
@@ -90,10 +91,41 @@ struct suggestion {
     struct config config; // borrowed, as all of it
     char *why;            // how the strategy came to it (strategy_note), or NULL
     uint64_t parent;      // the point whose run this one goes on from, 0: none
+    struct run_of_point *parent_runs; // its trials by repeat, parent_run_count of them (the shell looks them up); NULL: not known
+    size_t parent_run_count;
+};
+struct run_of_point {
+    uint64_t trial, attempt; // the trial's number; the attempt of its result, or its latest
 };
 void core_suggested(struct core *core, struct now now, uint64_t sweep,
                     const struct suggestion *suggestions, size_t count, uint64_t cursor, int outcome,
                     const char *reason);
+
+// Results from elsewhere, for the strategy to hear of before its first ask: rows (sweep not set) numbered offset + 1, offset + 2, ...
+// Those that the sweep has already are passed over, so that a repeated call changes nothing; *ret_first is the number of the first that
+// was taken, *ret_count how many were (the last ones of `rows`). The caller tells the strategy. ERR_NOT_FOUND; ERR_STATE once the
+// strategy has been asked; ERR_INVALID when `offset` leaves a gap, or for a row whose values are not of the sweep's objectives;
+// ERR_LIMIT over PRIORS_MAX. Nothing is taken on an error.
+#define PRIORS_MAX 100000
+int core_prior(struct core *core, struct now now, uint64_t sweep, uint64_t offset, const struct prior_row *rows, size_t count,
+               uint64_t *ret_first, size_t *ret_count, struct err *err);
+// Pause a sweep whose strategy has not been asked yet, until its priors are there and it is resumed; else nothing happens.
+void core_await_priors(struct core *core, struct now now, uint64_t sweep);
+void core_restore_priors(struct core *core, uint64_t sweep, uint64_t count); // how many there are
+uint64_t core_priors(const struct core *core, uint64_t sweep);
+
+// Configurations that a person wants tried, ahead of the strategy's own: each becomes a point and its trials. What a draft leaves open
+// is drawn from the stream ("enqueue", point). The strategy goes on as it would have; the caller restores the points to one that
+// learns. *ret (count of them, the caller's to release and free) says what was made. A finished sweep runs again for them; a paused or
+// stopped one waits to be resumed. ERR_NOT_FOUND; ERR_STATE for a cancelled sweep, one whose target or time budget is reached, or
+// when a cap leaves no room for all of them; ERR_INVALID for a draft that cannot be completed, by its place from 1. Nothing is made on
+// an error.
+struct enqueued {
+    uint64_t point, number; // number: of the first of its trials
+    struct config config;   // owned
+};
+int core_enqueue(struct core *core, struct now now, uint64_t sweep, const struct config_draft *drafts, size_t count,
+                 struct enqueued **ret, struct err *err);
 
 // Take what may change between two runs of the same sweep (everything outside the fingerprint: caps, budgets, retries, resources,
 // environment) from another reading of its spec, and go on when it had been stopped, paused or finished by a cap that is higher now. The

@@ -3,7 +3,8 @@
 //   agents.c   hello, beat, bye, leases       reports.c  report: started, bytes, ends, refusals; sealing
 //   trials.c   a trial's states and points    sweeps.c   submit, suggestions, verbs, ends
 //   place.c    which trial goes where         launch.c   what a run is told; launches and kills
-//   stops.c    early stopping                       core.c     making, restoring, time, looking in
+//   stops.c    early stopping                 warm.c     results from elsewhere, configurations of people
+//   core.c     making, restoring, time, looking in
 #pragma once
 
 #include "base/mem.h"
@@ -90,6 +91,9 @@ struct sweep {
     bool asking;            // an ask is out
     uint64_t ask_after_ms;
     uint64_t asked_tells;   // tells when it was asked
+    uint64_t asked_point;   // the last point of the ask that is out,
+    uint32_t asked_count;   // and how many it is for
+    uint64_t prior_count;
     bool held, dirty;
     bool passed_over;       // it found no place in this pass
     size_t stored_at;       // where the batch may hold its row
@@ -205,6 +209,8 @@ void sweep_check_target(struct sweep *sweep);
 bool sweep_is_cancelling(const struct sweep *sweep);
 void sweep_cancel_rest(struct core *core, struct now now, struct sweep *sweep);
 uint64_t sweep_trials_left(const struct sweep *sweep); // caps and budgets; UINT64_MAX: no cap
+bool sweep_is_closed(const struct sweep *sweep);       // not even what is pending will start
+struct trial *sweep_make_trial(struct core *core, struct now now, struct sweep *sweep, const struct trial_row *made);
 
 // stops.c
 void stops_begin(struct sweep *sweep);

@@ -79,6 +79,8 @@ static void fill_item(struct msg_launch_item *item, const struct core *core, con
                                      .trial = trial->row.number,
                                      .number = row->number,
                                      .seed = seed_of(sweep, trial),
+                                     .parent_trial = trial->row.parent,
+                                     .parent_attempt = trial->row.parent_attempt,
                                      .config = xstrdup(trial->row.config),
                                      .working_dir = xstrdup(spec->working_dir ? spec->working_dir : ""),
                                      .timeout_ms = spec->timeout_ms,

@@ -92,8 +92,7 @@ uint64_t sweep_trials_left(const struct sweep *sweep)
     return cap > sweep->row.trial_count ? cap - sweep->row.trial_count : 0;
 }
 
-// Not even what is pending will start.
-static bool is_closed(const struct sweep *sweep)
+bool sweep_is_closed(const struct sweep *sweep)
 {
     return sweep->target_reached || (sweep->spec->budget_ms && sweep->row.active_ms >= sweep->spec->budget_ms);
 }
@@ -129,7 +128,7 @@ void sweep_check_end(struct core *core, struct now now, struct sweep *sweep)
     if (sweep->row.state != SWEEP_RUNNING || sweep->held || sweep->asking)
         return;
     const char *reason = end_reason(core, sweep);
-    if (reason && (sweep->row.trials[TRIAL_PENDING] == 0 || is_closed(sweep)))
+    if (reason && (sweep->row.trials[TRIAL_PENDING] == 0 || sweep_is_closed(sweep)))
         sweep_set_state(core, now, sweep, SWEEP_FINISHED, reason);
 }
 
@@ -195,7 +194,7 @@ int core_submit(struct core *core, struct now now, struct spec **spec, const cha
 // What is left to do after a change of caps: something pending, or room under every cap.
 static bool has_more(struct core *core, const struct sweep *sweep)
 {
-    return !is_closed(sweep) && (sweep->row.trials[TRIAL_PENDING] > 0 || sweep->running > 0 || !end_reason(core, sweep));
+    return !sweep_is_closed(sweep) && (sweep->row.trials[TRIAL_PENDING] > 0 || sweep->running > 0 || !end_reason(core, sweep));
 }
 
 int core_respec(struct core *core, struct now now, uint64_t id, struct spec **spec)
@@ -225,6 +224,13 @@ int core_respec(struct core *core, struct now now, uint64_t id, struct spec **sp
     return 0;
 }
 
+void core_await_priors(struct core *core, struct now now, uint64_t id)
+{
+    struct sweep *sweep = core_find_sweep(core, id);
+    if (sweep && sweep->row.state == SWEEP_RUNNING && sweep->row.point_count == 0 && !sweep->asking)
+        sweep_set_state(core, now, sweep, SWEEP_PAUSED, "its prior trials are awaited; `trawl resume` goes on without the rest");
+}
+
 void core_hold(struct core *core, uint64_t id)
 {
     struct sweep *sweep = core_find_sweep(core, id);
@@ -250,31 +256,44 @@ void sweep_ask(struct core *core, struct now now, struct sweep *sweep, uint64_t 
                                                    .first_point = sweep->row.point_count + 1,
                                                    .count = (uint32_t)(points < ASK_MAX ? points : ASK_MAX)};
     sweep->asking = true;
+    sweep->asked_count = batch->asks[batch->ask_count - 1].count;
+    sweep->asked_point = sweep->row.point_count + sweep->asked_count;
     sweep->asked_tells = sweep->row.tell_count;
 }
 
-static void make_trial(struct core *core, struct now now, struct sweep *sweep, const struct suggestion *suggestion,
-                       uint32_t repeat, const char *config)
+// The next trial of the sweep; `made` has its point, repeat, configuration and origin.
+struct trial *sweep_make_trial(struct core *core, struct now now, struct sweep *sweep, const struct trial_row *made)
 {
-    uint64_t point = suggestion->point;
-    struct trial_row row = {.id = core->options.next_trial++,
-                            .sweep = sweep->row.id,
-                            .number = ++sweep->row.trial_count,
-                            .point = point,
-                            .repeat = repeat,
-                            .config = (char *)config,
-                            .state = TRIAL_PENDING,
-                            .created_ms = now.wall_ms,
-                            .asked_after = sweep->asked_tells};
+    struct trial_row row = *made;
+    row.id = core->options.next_trial++;
+    row.sweep = sweep->row.id;
+    row.number = ++sweep->row.trial_count;
+    row.state = TRIAL_PENDING;
+    row.created_ms = now.wall_ms;
     struct trial *trial = trial_new(core, sweep, &row);
     sweep->row.trials[TRIAL_PENDING]++;
-    point_get(sweep, point)->made++;
+    point_get(sweep, row.point)->made++;
     trial_queue(trial, 0);
     struct change *change = batch_change(core->batch, CHANGE_TRIAL_NEW);
     change->trial = row;
-    change->trial.config = (char *)batch_string(core->batch, config);
+    change->trial.config = (char *)batch_string(core->batch, row.config);
+    return trial;
+}
+
+static void make_suggested(struct core *core, struct now now, struct sweep *sweep, const struct suggestion *suggestion,
+                           uint32_t repeat, const char *config)
+{
+    struct trial_row row = {.point = suggestion->point, .repeat = repeat, .config = (char *)config, .asked_after = sweep->asked_tells};
+    if (repeat < suggestion->parent_run_count) {
+        row.parent = suggestion->parent_runs[repeat].trial;
+        row.parent_attempt = suggestion->parent_runs[repeat].attempt;
+    }
+    struct trial *trial = sweep_make_trial(core, now, sweep, &row);
     if (suggestion->why)
-        core_event(core, now, sweep, trial, NULL, NULL, "suggested", batch_string(core->batch, suggestion->why));
+        core_event(core, now, sweep, trial, NULL, NULL, "suggested", suggestion->why);
+    if (row.parent)
+        core_event(core, now, sweep, trial, NULL, NULL, "parent",
+                   batch_stringf(core->batch, "goes on from trial %llu", (unsigned long long)row.parent));
 }
 
 void core_suggested(struct core *core, struct now now, uint64_t id, const struct suggestion *suggestions, size_t count,
@@ -291,9 +310,10 @@ void core_suggested(struct core *core, struct now now, uint64_t id, const struct
     for (size_t i = 0; i < count; i++) {
         str_clear(&config);
         config_write_json(&config, sweep->base->space, &suggestions[i].config);
-        sweep->row.point_count = suggestions[i].point;
+        if (suggestions[i].point > sweep->row.point_count)
+            sweep->row.point_count = suggestions[i].point; // else a person's came meanwhile
         for (uint32_t repeat = 0; repeat < sweep->spec->repeats && sweep_trials_left(sweep) > 0; repeat++)
-            make_trial(core, now, sweep, &suggestions[i], repeat, str_get(&config));
+            make_suggested(core, now, sweep, &suggestions[i], repeat, str_get(&config));
     }
     str_release(&config);
     if (outcome == ERR_EXHAUSTED)
@@ -436,7 +456,7 @@ static int check_retry(const struct sweep *sweep, const struct trial_row *row, s
                        (unsigned long long)row->number, trial_state_word(row->state));
     if (sweep_is_cancelling(sweep))
         return err_set(err, ERR_STATE, "sweep %s is cancelled and stays so; submit it anew", sweep->row.key);
-    if (is_closed(sweep))
+    if (sweep_is_closed(sweep))
         return err_set(err, ERR_STATE, "sweep %s is over (%s): raise that in the spec and `trawl run` it, then retry", sweep->row.key,
                        sweep->target_reached ? "its target is reached" : "its time budget is used up");
     return 0;

@@ -347,8 +347,11 @@ void trial_store(struct core *core, const struct trial *trial)
     change->trial.config = NULL;
 }
 
-static int by_number(const struct trial *a, const struct trial *b)
+// What people asked for goes first.
+static int by_turn(const struct trial *a, const struct trial *b)
 {
+    if (a->row.enqueued != b->row.enqueued)
+        return a->row.enqueued ? -1 : 1;
     return a->row.number < b->row.number ? -1 : a->row.number > b->row.number;
 }
 
@@ -357,10 +360,10 @@ static void append_pending(struct trial *trial)
     struct sweep *sweep = trial->sweep;
     trial->not_before_ms = 0;
     sweep->pending_count++;
-    if (!sweep->pending || by_number(sweep->pending->prev, trial) < 0)
+    if (!sweep->pending || by_turn(sweep->pending->prev, trial) < 0)
         DL_APPEND(sweep->pending, trial); // the usual case: a new one
     else
-        DL_INSERT_INORDER(sweep->pending, trial, by_number);
+        DL_INSERT_INORDER(sweep->pending, trial, by_turn);
 }
 
 void trial_queue(struct trial *trial, uint64_t not_before_ms)

@@ -176,6 +176,8 @@ static int apply(struct store *store, const struct change *change, struct err *e
         return put_trial(store, &change->trial, true, err);
     case CHANGE_TRIAL:
         return put_trial(store, &change->trial, false, err);
+    case CHANGE_PRIOR:
+        return row_put_prior(store, &change->prior, err);
     case CHANGE_ATTEMPT_NEW:
         return put_attempt_new(store, &change->attempt, err);
     case CHANGE_ATTEMPT:

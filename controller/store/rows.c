@@ -163,6 +163,9 @@ int row_put_trial(struct store *store, const struct trial_row *row, bool is_new,
         put_u64(&query, row->point);
         put_u64(&query, row->repeat);
         put_text(&query, row->config);
+        put_u64(&query, row->enqueued);
+        put_some(&query, row->parent);
+        put_some(&query, row->parent_attempt);
     }
     rc = query_run(&query, err);
     str_release(&retries);
@@ -190,6 +193,9 @@ void row_get_trial(struct query *query, struct trial_row *ret)
     ret->ended_ms = get_i64(query);
     ret->tell_number = get_u64(query);
     ret->asked_after = get_u64(query);
+    ret->enqueued = get_i64(query) != 0;
+    ret->parent = get_u64(query);
+    ret->parent_attempt = get_u64(query);
 }
 
 void row_own_trial(struct trial_row *row)

@@ -12,8 +12,9 @@
 
 #define TRIAL_COLUMNS                                                                              \
     "trial.id, trial.sweep, trial.number, trial.point, trial.repeat, trial.config, trial.state, "  \
-    "trial.value, trial.others, trial.attempt, trial.attempt_count, trial.retries, trial.created_ms, "           \
-    "trial.started_ms, trial.ended_ms, trial.tell_number, trial.asked_after"
+    "trial.value, trial.others, trial.attempt, trial.attempt_count, trial.retries, "               \
+    "trial.created_ms, trial.started_ms, trial.ended_ms, trial.tell_number, trial.asked_after, "   \
+    "trial.enqueued, trial.parent, trial.parent_attempt"
 
 #define ATTEMPT_COLUMNS                                                                            \
     "attempt.id, attempt.trial, attempt.sweep, attempt.number, attempt.agent, attempt.session, "   \
@@ -65,12 +66,16 @@
       "INSERT INTO spec (sweep, text) VALUES (?, ?) "                                              \
       "ON CONFLICT (sweep) DO UPDATE SET text = excluded.text")                                    \
     X(STATEMENT_TRIAL_NEW,                                                                         \
-      "INSERT INTO trial (state, value, others, attempt, attempt_count, tell_number, asked_after, "        \
-      "retries, created_ms, started_ms, ended_ms, id, sweep, number, point, repeat, config) "      \
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                                   \
+      "INSERT INTO trial (state, value, others, attempt, attempt_count, tell_number, "             \
+      "asked_after, retries, created_ms, started_ms, ended_ms, id, sweep, number, point, repeat, " \
+      "config, enqueued, parent, parent_attempt) "                                                 \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                       \
     X(STATEMENT_TRIAL,                                                                             \
       "UPDATE trial SET state = ?, value = ?, others = ?, attempt = ?, attempt_count = ?, tell_number = ?, "   \
       "asked_after = ?, retries = ?, created_ms = ?, started_ms = ?, ended_ms = ? WHERE id = ?")   \
+    X(STATEMENT_PRIOR_NEW,                                                                         \
+      "INSERT INTO prior (sweep, number, state, \"values\", source, config) "                      \
+      "VALUES (?, ?, ?, ?, ?, ?)")                                                                 \
     X(STATEMENT_ATTEMPT_NEW,                                                                       \
       "INSERT INTO attempt (agent, session, state, class, code, signal, pid, message, "            \
       "assigned_ms, started_ms, ended_ms, metrics_bytes, stdout_bytes, stderr_bytes, "             \
@@ -199,6 +204,14 @@
     X(STATEMENT_POINT_TRIALS,                                                                      \
       "SELECT " TRIAL_COLUMNS " FROM trial INDEXED BY trial_repeat "                               \
       "WHERE sweep = ? AND point = ? AND repeat > 0 ORDER BY repeat")                              \
+    /* priors.c */                                                                                 \
+    X(STATEMENT_PRIOR_EACH,                                                                        \
+      "SELECT sweep, number, state, \"values\", source, config FROM prior WHERE sweep = ? "        \
+      "ORDER BY number")                                                                           \
+    /* of an early point by its place, which holds unless trials were left out before it */        \
+    X(STATEMENT_POINT_RUNS,                                                                        \
+      "SELECT number, repeat, attempt FROM trial WHERE sweep = ? AND number BETWEEN ? AND ? "      \
+      "AND point = ? ORDER BY repeat")                                                             \
     /* read.c */                                                                                   \
     X(STATEMENT_SWEEP_LATEST,                                                                      \
       "SELECT " SWEEP_COLUMNS " FROM sweep ORDER BY id DESC LIMIT 1")                              \

@@ -5,7 +5,7 @@
 // After any I/O error on commit the process must end (ERR_IO); a full disk is rolled back and told (ERR_NO_SPACE).
 //
 // Names are plain and users may read the file with any SQLite tool while it runs: tables sweep, trial, attempt, agent,
-// metric_name, metric_point, summary, event, key, meta; views `trials` (one row a trial with sweep, number, state, value,
+// metric_name, metric_point, summary, prior, event, key, meta; views `trials` (one row a trial with sweep, number, state, value,
 // duration), `runs`, `metrics`; and per sweep a wide view `sweep_<key>` (one column a parameter, one a metric's last value).
 // NaN is stored as the text 'NaN' (SQLite has no NaN); infinities as REAL.
 #pragma once
@@ -78,6 +78,11 @@ int store_each_open_repeat(struct store *store, int (*each)(void *, const struct
 // was told (repeats_outcome). objective_count: the spec's.
 int store_each_told(struct store *store, uint64_t sweep, size_t objective_count,
                     int (*each)(void *, const struct trial_row *, const struct outcome *), void *context, struct err *err);
+// The results from elsewhere of a sweep, in their order.
+int store_each_prior(struct store *store, uint64_t sweep, int (*each)(void *, const struct prior_row *), void *context, struct err *err);
+// The trials of a point: number, repeat and attempt (the one of its result, or its latest; 0: none) of each, by repeat. At most `repeats`.
+int store_each_run_of_point(struct store *store, uint64_t sweep, uint64_t point, uint32_t repeats,
+                            int (*each)(void *, uint64_t number, uint32_t repeat, uint64_t attempt), void *context, struct err *err);
 
 // ---- Reading, for the command line and HTTP (any connection)
 // A sweep by key, unique prefix of a key, name, or "" / NULL for the latest. ERR_NOT_FOUND with near words.

@@ -122,6 +122,9 @@ int row_put_attempt(struct store *store, const struct attempt_row *row, bool is_
                     struct err *err);
 int row_put_agent(struct store *store, const struct agent_row *row, struct err *err);
 
+// priors.c
+int row_put_prior(struct store *store, const struct prior_row *row, struct err *err);
+
 // extremes.c: the done trials of least and of greatest value of each sweep.
 int extremes_note(struct store *store, const struct trial_row *row, struct err *err);
 int extremes_flush(struct store *store, struct err *err);

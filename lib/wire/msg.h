@@ -137,6 +137,7 @@ struct msg_launch_item {
     char *sweep_name;
     uint64_t trial, number;  // trial's id; attempt's number within the trial, from 1
     uint64_t seed;
+    uint64_t parent_trial, parent_attempt; // number and attempt of the trial whose run this one goes on from, 0: none
     char *config;            // JSON text
     struct msg_arg *argv;
     size_t argc;

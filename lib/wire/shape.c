@@ -91,6 +91,8 @@ static const struct field launch_item_fields[] = {
     NUMBER(msg_launch_item, trial, FIELD_U64),
     NUMBER(msg_launch_item, number, FIELD_U64),
     NUMBER(msg_launch_item, seed, FIELD_U64),
+    NUMBER(msg_launch_item, parent_trial, FIELD_U64),
+    NUMBER(msg_launch_item, parent_attempt, FIELD_U64),
     STRING(msg_launch_item, config, MSG_BODY_MAX),
     LIST(msg_launch_item, "argv", argv, argc, FIELD_STRUCT_LIST, MSG_ITEMS_MAX, &arg_shape),
     LIST(msg_launch_item, "env", env, env_count, FIELD_STRUCT_LIST, MSG_ITEMS_MAX, &env_shape),

@@ -112,6 +112,13 @@ static void keep(struct world *world, const struct change *change)
     case CHANGE_TRIAL:
         keep_trial(world, change);
         return;
+    case CHANGE_PRIOR:
+        str_addf(&world->priors, "%llu %s %s %s", (unsigned long long)change->prior.number, trial_state_word(change->prior.state),
+                 change->prior.config, change->prior.source);
+        for (size_t i = 0; i < change->prior.value_count; i++)
+            str_addf(&world->priors, " %g", change->prior.values[i]);
+        str_addch(&world->priors, '\n');
+        return;
     case CHANGE_ATTEMPT_NEW:
     case CHANGE_ATTEMPT:
         keep_attempt(world, change);
@@ -372,6 +379,7 @@ int world_teardown(void **state)
     str_release(&world->events);
     str_release(&world->logs);
     str_release(&world->summaries);
+    str_release(&world->priors);
     free(world);
     return 0;
 }

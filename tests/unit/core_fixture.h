@@ -57,6 +57,7 @@ struct world {
     size_t sweep_changes;     // CHANGE_SWEEP in the last turn
     struct str events;        // "kind: text" a line, all so far
     struct str logs;          // bytes of CHANGE_LOG, all so far
+    struct str priors;        // "number state config source values" a line
     struct str summaries;     // "name=json" a line
     // What went out since world_forget_sent
     struct send sent[256];

@@ -1,4 +1,4 @@
-foreach(part open commit read wide)
+foreach(part open commit prior read wide)
     trawl_test(test_store_${part}
         SOURCES "${CMAKE_CURRENT_LIST_DIR}/test_store_${part}.c" "${CMAKE_CURRENT_LIST_DIR}/store_fixture.c"
         LIBS trawl_store)
