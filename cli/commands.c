@@ -31,6 +31,7 @@ static const struct option_spec run_options[] = {
     {"slots", 'n', ARG_INT, "N", NULL, false, "runs at once (default: one per GPU, else one per core)"},
     {"new", 0, ARG_NONE, NULL, NULL, false, "start another sweep even if one of this spec is unfinished"},
     {"name", 0, ARG_TEXT, "NAME", NULL, false, "name of the sweep (default: the spec's, or the file's)"},
+    {"prior", 0, ARG_FILE, "SWEEP|FILE", NULL, true, "results that the method learns from before its first trial: a sweep, or a file as `trawl export` writes it"},
     {"gpus", 0, ARG_TEXT, "LIST", NULL, false, "GPUs to use: 0,2 or none (default: all)"},
     {"listen", 0, ARG_TEXT, "HOST:PORT", NULL, false, "let agents of other machines join, for example *:7077"},
     {"public-host", 0, ARG_TEXT, "HOST", NULL, false, "host name that the join string gives"},
@@ -48,6 +49,19 @@ static const struct option_spec controller_options[] = {
 static const struct option_spec submit_options[] = {
     {"name", 0, ARG_TEXT, "NAME", NULL, false, "name of the sweep"},
     {"continue", 0, ARG_NONE, NULL, NULL, false, "go on with an unfinished sweep of the same spec"},
+    {"prior", 0, ARG_FILE, "SWEEP|FILE", NULL, true, "results that the method learns from before its first trial: a sweep, or a file as `trawl export` writes it"},
+    {0},
+};
+static const struct option_spec suggest_options[] = {
+    {"prior", 0, ARG_FILE, "SWEEP|FILE", NULL, true, "results that the method learns from before its first trial: a sweep, or a file as `trawl export` writes it"},
+    {0},
+};
+static const struct positional_spec enqueue_positionals[] = {
+    {"SWEEP", ARG_SWEEP, false, false, "sweep's id, the start of it, or its name"},
+    {"CONFIG", ARG_TEXT, true, true, "configurations as JSON objects; - reads standard input, as --file does"},
+    {0}};
+static const struct option_spec enqueue_options[] = {
+    {"file", 'f', ARG_FILE, "FILE", NULL, true, "configurations from a file: JSON lines, or CSV with a header; - is standard input"},
     {0},
 };
 static const struct option_spec plan_options[] = {
@@ -134,6 +148,15 @@ const struct command_spec command_table[] = {
     {"submit", "Run sweeps", "give a sweep to the live controller",
      "$ trawl submit sweep.yaml", "Also works without a live controller: the sweep waits in the data directory.",
      spec_file, submit_options, command_submit},
+    {"enqueue", "Run sweeps", "try given configurations first",
+     "$ trawl enqueue k3x9 '{\"lr\": 0.01, \"layers\": 4}'\n"
+     "$ trawl enqueue k3x9 '{\"lr\": 0.01}'          # the rest is drawn at random\n"
+     "$ trawl enqueue k3x9 --file good.csv         # or JSON lines; - is standard input",
+     "They become trials of the sweep, ahead of the method's own; a method that learns hears of them and of their results, the others go "
+     "on as they would have. They count against `run_cap:` and `budget:`. Parameters that a configuration leaves out are drawn by the "
+     "distributions, from a stream of the sweep's seed. All of them are taken, or none. A finished sweep runs again for them; a paused or "
+     "stopped one keeps them until `trawl resume`.",
+     enqueue_positionals, enqueue_options, command_enqueue},
 
     {"validate", "Check a spec", "report every problem of a sweep file",
      "$ trawl validate sweep.yaml\n$ trawl validate --json *.yaml",
@@ -146,10 +169,12 @@ const struct command_spec command_table[] = {
      spec_file, plan_options, command_plan},
     {"suggest", "Check a spec", "ask and tell a strategy over JSON lines",
      "$ printf '%s\\n' '{\"op\":\"ask\",\"n\":2}' | trawl suggest sweep.yaml",
-     "One JSON object a line on stdin, one answer a line on stdout: {\"op\":\"ask\",\"n\":2}, "
-     "{\"op\":\"tell\",\"id\":1,\"value\":0.3} (or \"state\":\"failed\", or \"step\":5 for an intermediate value), "
-     "{\"op\":\"best\"}. Values may be NaN, Infinity and -Infinity. A bad line is answered with {\"error\":...}.",
-     spec_file, NULL, command_suggest},
+     "One JSON object a line on stdin, one answer a line on stdout: {\"op\":\"ask\",\"n\":2} (with \"why\":true each trial says how the "
+     "method came to it), {\"op\":\"tell\",\"id\":1,\"value\":0.3} (or \"state\":\"failed\", or \"step\":5 for an intermediate value), "
+     "{\"op\":\"enqueue\",\"config\":{...}} (the next ask returns it; what it leaves out is drawn at random), "
+     "{\"op\":\"prior\",\"config\":{...},\"value\":0.3} (a result from elsewhere), {\"op\":\"best\"}. "
+     "Values may be NaN, Infinity and -Infinity. A bad line is answered with {\"error\":...}.",
+     spec_file, suggest_options, command_suggest},
 
     {"status", "Look", "how a sweep stands", "$ trawl status\n$ trawl status k3x9", "", sweep_optional, NULL,
      command_status},

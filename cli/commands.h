@@ -21,6 +21,7 @@ int command_pause(const struct command_line *line);
 int command_resume(const struct command_line *line);
 int command_stop(const struct command_line *line);
 int command_cancel(const struct command_line *line);
+int command_enqueue(const struct command_line *line);
 int command_retry(const struct command_line *line);
 int command_key(const struct command_line *line);
 int command_completion(const struct command_line *line);

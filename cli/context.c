@@ -201,6 +201,14 @@ int context_request(const char *data_dir, const char *op, const char *body, bool
     return rc;
 }
 
+bool context_controller_lives(const char *data_dir)
+{
+    struct str reply = STR_INIT;
+    bool lives = context_request(data_dir, "ping", "{}", true, &reply, NULL) == 0;
+    str_release(&reply);
+    return lives;
+}
+
 int context_fail(const struct command_line *line, const struct err *err)
 {
     if (line && line_has(line, "json")) {

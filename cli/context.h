@@ -19,6 +19,9 @@ int context_reader(const struct command_line *line, struct store **ret, struct e
 int context_request(const char *data_dir, const char *op, const char *body, bool live_only,
                     struct str *reply, struct err *err);
 
+// Whether a controller serves the data directory now.
+bool context_controller_lives(const char *data_dir);
+
 // Print the sentence ("trawl: ..." on stderr, or {"error":...} on stdout with --json) and return the exit code.
 int context_fail(const struct command_line *line, const struct err *err);
 

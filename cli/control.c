@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/prior.h"
 #include "cli/report.h"
 
 #include "base/file.h"
@@ -31,7 +32,7 @@ static int ask(const struct command_line *line, const char *op, struct str *body
     struct json_object *json = NULL;
     char *dir = NULL;
     str_addch(body, '}');
-    int rc = context_data_dir(line, strcmp(op, "submit") == 0, &dir, &err);
+    int rc = context_data_dir(line, false, &dir, &err);
     if (rc == 0)
         rc = context_request(dir, op, str_get(body), false, &reply, &err);
     if (rc == 0)
@@ -47,14 +48,6 @@ static int ask(const struct command_line *line, const char *op, struct str *body
     return rc == 0 ? 0 : context_fail(line, &err);
 }
 
-static bool controller_lives(const char *dir)
-{
-    struct str reply = STR_INIT;
-    bool lives = context_request(dir, "ping", "{}", true, &reply, NULL) == 0;
-    str_release(&reply);
-    return lives;
-}
-
 static void say_sweep(const struct command_line *line, const char *dir, const struct json_object *reply)
 {
     const char *sweep = "", *state = "";
@@ -63,7 +56,7 @@ static void say_sweep(const struct command_line *line, const char *dir, const st
     printf("sweep %s is %s\n", sweep, state);
     if (line_has(line, "quiet"))
         return;
-    if (strcmp(line->command->name, "resume") == 0 && !controller_lives(dir))
+    if (strcmp(line->command->name, "resume") == 0 && !context_controller_lives(dir))
         fprintf(stderr, "trawl: no controller serves %s; its runs start with `trawl run SPEC` or `trawl controller`\n", dir);
     else if (strcmp(line->command->name, "pause") == 0 || strcmp(line->command->name, "stop") == 0)
         fprintf(stderr, "trawl: `trawl resume %s` lets it go on\n", sweep);
@@ -78,7 +71,7 @@ static void say_submitted(const struct command_line *line, const char *dir, cons
     printf("sweep %s %s\n", sweep, continued ? "goes on" : "submitted");
     if (line_has(line, "quiet"))
         return;
-    if (controller_lives(dir))
+    if (context_controller_lives(dir))
         fprintf(stderr, "trawl: `trawl status %s` shows how it stands\n", sweep);
     else
         fprintf(stderr, "trawl: it waits: no controller serves %s; start one with `trawl controller`\n", dir);
@@ -98,7 +91,7 @@ static void say_retried(const struct command_line *line, const char *dir, const 
     int64_t count = 0;
     json_get_i64(reply, "retried", &count);
     printf("%lld trial%s will run again\n", (long long)count, count == 1 ? "" : "s");
-    if (count > 0 && !line_has(line, "quiet") && !controller_lives(dir))
+    if (count > 0 && !line_has(line, "quiet") && !context_controller_lives(dir))
         fprintf(stderr, "trawl: no controller serves %s; `trawl run SPEC` or `trawl controller` runs them\n", dir);
 }
 
@@ -173,6 +166,47 @@ int command_retry(const struct command_line *line)
     return context_fail(line, &err);
 }
 
+static int request_of_dir(void *context, const char *op, const char *body, struct str *reply, struct err *err)
+{
+    return context_request(context, op, body, false, reply, err);
+}
+
+// The reply to a submit that awaits priors: they are sent, unless the sweep was begun before.
+static int send_priors(const struct command_line *line, const struct priors *priors, char *dir, const struct json_object *reply,
+                       struct err *err)
+{
+    const char *sweep = "", *state = "";
+    json_get_string(reply, "sweep", &sweep);
+    json_get_string(reply, "state", &state);
+    if (strcmp(state, "paused") == 0)
+        return priors_send(priors, sweep, request_of_dir, dir, err);
+    if (!line_has(line, "quiet"))
+        fprintf(stderr, "trawl: the sweep has begun: --prior is for a new one\n");
+    return 0;
+}
+
+static int submit(const struct command_line *line, const char *body, const struct priors *priors, struct err *err)
+{
+    struct str reply = STR_INIT;
+    struct json_object *json = NULL;
+    char *dir = NULL;
+    int rc = context_data_dir(line, true, &dir, err);
+    if (rc == 0)
+        rc = context_request(dir, "submit", body, false, &reply, err);
+    if (rc == 0)
+        rc = json_parse(str_get(&reply), reply.len, &json, err);
+    if (rc == 0 && priors->count > 0)
+        rc = send_priors(line, priors, dir, json, err);
+    if (rc == 0 && line_has(line, "json"))
+        puts(str_get(&reply));
+    else if (rc == 0)
+        say_submitted(line, dir, json);
+    json_object_put(json);
+    str_release(&reply);
+    free(dir);
+    return rc;
+}
+
 int command_submit(const struct command_line *line)
 {
     const char *path = line_positional(line, 0);
@@ -187,14 +221,23 @@ int command_submit(const struct command_line *line)
         err_set(&err, rc, "%s is not usable as it is; mend the errors above", path);
     str_release(&text);
     problems_release(&problems);
-    if (rc != 0)
+    struct priors priors = {0};
+    if (rc == 0)
+        rc = priors_load(line, spec, &priors, &err);
+    if (rc != 0) {
+        spec_free(spec);
         return context_fail(line, &err);
+    }
     str_add(&body, "{\"spec\":");
     json_write_string(&body, spec->text, spec->text_len);
     char *name = report_sweep_name(line_text(line, "name"), spec, path);
     add_text(&body, "name", name);
     free(name);
-    str_addf(&body, ",\"continue\":%s", line_has(line, "continue") ? "true" : "false");
+    str_addf(&body, ",\"continue\":%s,\"await_priors\":%s}", line_has(line, "continue") ? "true" : "false",
+             priors.count > 0 ? "true" : "false");
     spec_free(spec);
-    return ask(line, "submit", &body, say_submitted);
+    rc = submit(line, str_get(&body), &priors, &err);
+    str_release(&body);
+    priors_release(&priors);
+    return rc == 0 ? 0 : context_fail(line, &err);
 }

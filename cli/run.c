@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/prior.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -147,6 +148,28 @@ static int load_spec(struct runner *runner, struct spec **ret, struct err *err)
     return rc;
 }
 
+static int request_of_controller(void *context, const char *op, const char *body, struct str *reply, struct err *err)
+{
+    return controller_request(context, op, body, reply, err);
+}
+
+// Nothing is committed before the first turn, so that a sweep comes with its prior trials or not at all.
+static int give_priors(struct runner *runner, const struct spec *spec, struct err *err)
+{
+    struct priors priors = {0};
+    const struct sweep_row *row = core_sweep(controller_core(runner->controller), runner->sweep);
+    if (row->state != SWEEP_PAUSED || row->point_count > 0) {
+        log_info("the sweep has begun: it goes on with the %llu prior trials that it was made with",
+                 (unsigned long long)core_priors(controller_core(runner->controller), runner->sweep));
+        return 0;
+    }
+    int rc = priors_load(runner->line, spec, &priors, err);
+    if (rc == 0)
+        rc = priors_send(&priors, row->key, request_of_controller, runner->controller, err);
+    priors_release(&priors);
+    return rc;
+}
+
 static int submit(struct runner *runner, const struct spec *spec, struct err *err)
 {
     struct str body = STR_INIT, reply = STR_INIT;
@@ -156,7 +179,8 @@ static int submit(struct runner *runner, const struct spec *spec, struct err *er
     json_write_string(&body, spec->text, spec->text_len);
     str_add(&body, ",\"name\":");
     json_write_string(&body, name, strlen(name));
-    str_addf(&body, ",\"continue\":%s}", line_has(runner->line, "new") ? "false" : "true");
+    str_addf(&body, ",\"continue\":%s,\"await_priors\":%s}", line_has(runner->line, "new") ? "false" : "true",
+             line_has(runner->line, "prior") ? "true" : "false");
     int rc = controller_request(runner->controller, "submit", str_get(&body), &reply, err);
     if (rc == 0)
         rc = json_parse(str_get(&reply), reply.len, &json, err);
@@ -164,6 +188,8 @@ static int submit(struct runner *runner, const struct spec *spec, struct err *er
     json_get_i64(json, "id", &id);
     json_get_bool(json, "continued", &runner->continued);
     runner->sweep = (uint64_t)id;
+    if (rc == 0 && line_has(runner->line, "prior"))
+        rc = give_priors(runner, spec, err);
     json_object_put(json);
     str_release(&body);
     str_release(&reply);

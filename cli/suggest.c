@@ -1,10 +1,12 @@
 // trawl suggest: ask and tell a strategy over JSON lines on stdin and stdout, for any program that wants the strategies alone.
 //
 // Ids are 1, 2, 3, ... in the order of asks. A bad line is answered with {"error": ...} and the stream goes on; so is a tell of an
-// unknown id, or of one that was told before.
+// unknown id, or of one that was told before. Prior results have no id and are never the best.
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/prior.h"
+#include "cli/rows.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -29,13 +31,37 @@ struct session {
     struct strategy *strategy;
     struct point *points; // point i has id i + 1
     size_t count, capacity;
+    struct config *queue; // configurations to be given next, from queue[queue_first] on
+    size_t queue_first, queue_count, queue_capacity;
+    struct priors priors; // those given so far
+    size_t priors_told;
     struct pareto_front front; // of the done ones; with one objective its best
 };
+
+// The next configuration into *point: of a person's, else of the strategy's. *ret_note is its reason, borrowed.
+static int next_point(struct session *session, struct point *point, const char **ret_note, struct err *err)
+{
+    uint64_t id = session->count + 1;
+    int rc;
+    if (session->queue_first < session->queue_count) {
+        point->config = session->queue[session->queue_first++];
+        strategy_restore(session->strategy, id, &point->config);
+        *ret_note = "enqueued by a person";
+        return 0;
+    }
+    do
+        rc = strategy_ask(session->strategy, id, &point->config, err);
+    while (rc == ERR_AGAIN && strcmp(session->spec->strategy, "grid") == 0);
+    *ret_note = rc == 0 ? strategy_note(session->strategy).text : NULL;
+    return rc;
+}
 
 static int op_ask(struct session *session, const struct json_object *request, struct str *out, struct err *err)
 {
     int64_t n = 1;
+    bool why = false;
     struct json_object *given = NULL;
+    json_get_bool(request, "why", &why);
     if (json_object_object_get_ex(request, "n", &given) && !json_get_i64(request, "n", &n))
         return err_set(err, ERR_INVALID, "n is a whole number");
     if (n < 1 || n > ASK_MAX)
@@ -46,14 +72,19 @@ static int op_ask(struct session *session, const struct json_object *request, st
         ARRAY_GROW(session->points, session->count, session->capacity);
         struct point *point = &session->points[session->count];
         *point = (struct point){0};
-        do
-            rc = strategy_ask(session->strategy, session->count + 1, &point->config, err);
-        while (rc == ERR_AGAIN && strcmp(session->spec->strategy, "grid") == 0);
+        const char *note = NULL;
+        rc = next_point(session, point, &note, err);
         if (rc != 0)
             break;
         session->count++;
         str_addf(out, "%s{\"id\":%zu,\"config\":", i ? "," : "", session->count);
         config_write_json(out, session->spec->space, &point->config);
+        if (why && note) {
+            str_add(out, ",\"why\":");
+            json_write_string(out, note, strlen(note));
+        } else if (why) {
+            str_add(out, ",\"why\":null");
+        }
         str_addch(out, '}');
     }
     if (rc != 0 && rc != ERR_EXHAUSTED && rc != ERR_AGAIN)
@@ -112,9 +143,9 @@ static int get_values(const struct session *session, const struct json_object *r
     if (!*ret_given)
         return 0;
     if (one && given)
-        return err_set(err, ERR_INVALID, "tell has \"value\" for one objective or \"values\" for several, not both");
+        return err_set(err, ERR_INVALID, "there is \"value\" for one objective or \"values\" for several, not both");
     if (one && count > 1 && !first_only)
-        return err_set(err, ERR_INVALID, "the spec has %zu objectives: tell needs \"values\"", count);
+        return err_set(err, ERR_INVALID, "the spec has %zu objectives: \"values\" is needed", count);
     has[0] = one != NULL;
     if (given && json_object_is_type(given, json_type_object)) {
         rc = values_by_name(spec, given, values, has, err);
@@ -217,6 +248,78 @@ static void write_point(struct session *session, size_t place, struct str *out)
     str_addch(out, '}');
 }
 
+// What `config` gives, which is the caller's to release on success.
+static int read_draft(const struct session *session, const struct json_object *request, struct config_draft *ret, struct err *err)
+{
+    struct json_object *given = NULL;
+    if (!json_object_object_get_ex(request, "config", &given))
+        return err_set(err, ERR_INVALID, "it needs a \"config\", like {\"lr\": 0.1}");
+    config_draft_init(ret, session->spec->space);
+    int rc = config_draft_read(ret, given, NULL, err);
+    if (rc != 0)
+        config_draft_release(ret);
+    return rc;
+}
+
+static int op_enqueue(struct session *session, const struct json_object *request, struct str *out, struct err *err)
+{
+    struct config_draft draft;
+    struct config config = {0};
+    uint64_t id = session->count + (session->queue_count - session->queue_first) + 1;
+    if (session->queue_count - session->queue_first == ASK_MAX)
+        return err_set(err, ERR_LIMIT, "%d configurations wait already; ask for some", ASK_MAX);
+    int rc = read_draft(session, request, &draft, err);
+    if (rc != 0)
+        return rc;
+    rc = config_draft_draw(&draft, session->spec->seed, "enqueue", id, &config, err);
+    config_draft_release(&draft);
+    if (rc != 0)
+        return rc;
+    ARRAY_GROW(session->queue, session->queue_count, session->queue_capacity);
+    session->queue[session->queue_count++] = config;
+    str_addf(out, "{\"ok\":true,\"id\":%llu}", (unsigned long long)id);
+    return 0;
+}
+
+static void tell_priors(struct session *session)
+{
+    for (; session->priors_told < session->priors.count; session->priors_told++) {
+        const struct prior_row *row = &session->priors.rows[session->priors_told];
+        struct outcome outcome = {.state = row->state == TRIAL_DONE      ? POINT_DONE
+                                           : row->state == TRIAL_STOPPED ? POINT_STOPPED
+                                                                         : POINT_FAILED,
+                                  .value_count = row->value_count > 0};
+        memcpy(outcome.values, row->values, sizeof row->values);
+        uint64_t point = PRIOR_POINT(session->priors_told + 1);
+        strategy_restore(session->strategy, point, &session->priors.configs[session->priors_told]);
+        strategy_tell(session->strategy, point, &outcome);
+    }
+}
+
+static int op_prior(struct session *session, const struct json_object *request, struct str *out, struct err *err)
+{
+    struct config_draft draft;
+    double values[OBJECTIVES_MAX] = {0};
+    bool has_value = false;
+    const char *state = NULL;
+    if (!(strategy_find(session->spec->strategy)->caps & STRATEGY_LEARNS))
+        return err_set(err, ERR_INVALID, "method %s does not learn from results, so a prior one would change nothing", session->spec->method);
+    json_get_string(request, "state", &state);
+    int rc = get_values(session, request, false, values, &has_value, err);
+    if (rc == 0)
+        rc = read_draft(session, request, &draft, err);
+    if (rc != 0)
+        return rc;
+    size_t value_count = has_value ? session->front.objective_count : 0;
+    rc = priors_add(&session->priors, session->spec, &draft, state, value_count, values, "stdin", err);
+    config_draft_release(&draft);
+    if (rc == 0) {
+        tell_priors(session);
+        str_add(out, "{\"ok\":true}");
+    }
+    return rc;
+}
+
 static int op_best(struct session *session, struct str *out)
 {
     bool several = session->spec->objective_count > 1;
@@ -239,15 +342,19 @@ static int answer_line(struct session *session, const char *line, size_t len, st
     const char *op;
     int rc = json_parse(line, len, &request, err);
     if (rc == 0 && !json_get_string(request, "op", &op))
-        rc = err_set(err, ERR_INVALID, "a request is an object with \"op\": ask, tell or best");
+        rc = err_set(err, ERR_INVALID, "a request is an object with \"op\": ask, tell, enqueue, prior or best");
     else if (rc == 0 && strcmp(op, "ask") == 0)
         rc = op_ask(session, request, out, err);
     else if (rc == 0 && strcmp(op, "tell") == 0)
         rc = op_tell(session, request, out, err);
+    else if (rc == 0 && strcmp(op, "enqueue") == 0)
+        rc = op_enqueue(session, request, out, err);
+    else if (rc == 0 && strcmp(op, "prior") == 0)
+        rc = op_prior(session, request, out, err);
     else if (rc == 0 && strcmp(op, "best") == 0)
         rc = op_best(session, out);
     else if (rc == 0)
-        rc = err_set(err, ERR_INVALID, "there is no op '%s'; it is ask, tell or best", op);
+        rc = err_set(err, ERR_INVALID, "there is no op '%s'; it is ask, tell, enqueue, prior or best", op);
     json_object_put(request);
     return rc;
 }
@@ -310,14 +417,21 @@ int command_suggest(const struct command_line *line)
         const struct strategy_setup setup = spec_strategy_setup(session.spec);
         rc = strategy_new(session.spec->strategy, &setup, &session.strategy, &err);
     }
+    if (rc == 0)
+        rc = priors_load(line, session.spec, &session.priors, &err);
     if (rc == 0) {
         pareto_front_init(&session.front, session.spec->objective_count > 1 ? session.spec->objective_count : 1);
+        tell_priors(&session);
         converse(&session);
     }
     pareto_front_release(&session.front);
     for (size_t i = 0; i < session.count; i++)
         config_release(&session.points[i].config);
     free(session.points);
+    for (size_t i = session.queue_first; i < session.queue_count; i++)
+        config_release(&session.queue[i]);
+    free(session.queue);
+    priors_release(&session.priors);
     strategy_free(session.strategy);
     spec_free(session.spec);
     problems_release(&problems);

@@ -9,7 +9,7 @@
 
 static size_t objectives_of(const struct sweep *sweep)
 {
-    return sweep->base->objective_count;
+    return sweep->base->objective_count > 1 ? sweep->base->objective_count : 1;
 }
 
 static int check_priors(const struct sweep *sweep, uint64_t offset, const struct prior_row *rows, size_t count, struct err *err)
