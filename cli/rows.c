@@ -33,10 +33,12 @@ const char *rows_objective_name(const struct spec *spec, size_t index)
 bool rows_number(const struct json_object *json, double *ret)
 {
     if (json_object_is_type(json, json_type_double) || json_object_is_type(json, json_type_int)) {
-        *ret = json_object_get_double((struct json_object *)json);
+        *ret = json_object_get_double(json);
         return true;
     }
-    return json_object_is_type(json, json_type_string) && num_parse_double(json_object_get_string((struct json_object *)json), ret);
+    const char *text = json_object_is_type(json, json_type_string) ? json_object_get_string((struct json_object *)json) : "";
+    bool named = strcmp(text, "NaN") == 0 || strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0;
+    return named && num_parse_double(text, ret);
 }
 
 static void note_name(struct str *names, const char *name)

@@ -93,25 +93,6 @@ static int op_ask(struct session *session, const struct json_object *request, st
     return 0;
 }
 
-// A number, or the names that JSON has no number for.
-static bool number_of(const struct json_object *value, double *ret)
-{
-    if (json_object_is_type(value, json_type_double) || json_object_is_type(value, json_type_int)) {
-        *ret = json_object_get_double(value);
-        return true;
-    }
-    if (!json_object_is_type(value, json_type_string))
-        return false;
-    const char *text = json_object_get_string((struct json_object *)value);
-    if (strcmp(text, "NaN") == 0)
-        *ret = (double)NAN;
-    else if (strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0)
-        *ret = *text == '-' ? -(double)INFINITY : (double)INFINITY;
-    else
-        return false;
-    return true;
-}
-
 static int values_by_name(const struct spec *spec, const struct json_object *given, double *values, bool *has, struct err *err)
 {
     json_object_object_foreach((struct json_object *)given, name, value)
@@ -121,7 +102,7 @@ static int values_by_name(const struct spec *spec, const struct json_object *giv
             i++;
         if (i == spec->objective_count)
             return err_set(err, ERR_INVALID, "'%s' is no objective of the spec", name);
-        if (!number_of(value, &values[i]))
+        if (!rows_number(value, &values[i]))
             return err_set(err, ERR_INVALID, "the value of '%s' is a number, NaN, Infinity or -Infinity", name);
         has[i] = true;
     }
@@ -139,7 +120,7 @@ static int get_values(const struct session *session, const struct json_object *r
     struct json_object *given = NULL, *one = NULL;
     int rc = 0;
     json_object_object_get_ex(request, "value", &one);
-    *ret_given = json_object_object_get_ex(request, "values", &given) || (one && number_of(one, &values[0]));
+    *ret_given = json_object_object_get_ex(request, "values", &given) || (one && rows_number(one, &values[0]));
     if (!*ret_given)
         return 0;
     if (one && given)
@@ -151,7 +132,7 @@ static int get_values(const struct session *session, const struct json_object *r
         rc = values_by_name(spec, given, values, has, err);
     } else if (given && json_object_is_type(given, json_type_array) && json_object_array_length(given) == count) {
         for (size_t i = 0; i < count; i++)
-            has[i] = number_of(json_object_array_get_idx(given, i), &values[i]);
+            has[i] = rows_number(json_object_array_get_idx(given, i), &values[i]);
     } else if (given) {
         return err_set(err, ERR_INVALID, "values is an object by name, or a list of %zu numbers", count);
     }
