@@ -225,7 +225,7 @@ static int print_first(const struct spec *spec, uint64_t count, struct err *err)
         struct config config = {0};
         do
             rc = strategy_ask(strategy, i, &config, err);
-        while (rc == ERR_AGAIN);
+        while (rc == ERR_AGAIN && strcmp(spec->strategy, "grid") == 0);
         if (rc == 0) {
             print_config(spec, i, &config);
             if (i == 1)
@@ -237,7 +237,7 @@ static int print_first(const struct spec *spec, uint64_t count, struct err *err)
         print_command(spec, &first);
     config_release(&first);
     strategy_free(strategy);
-    return rc == ERR_EXHAUSTED ? 0 : rc;
+    return rc == ERR_EXHAUSTED || rc == ERR_AGAIN ? 0 : rc; // the next ones depend on results
 }
 
 int command_plan(const struct command_line *line)

@@ -88,6 +88,8 @@ static int check_setting(const struct strategy_option *option, const struct valu
                    : err_set(err, ERR_INVALID, "option '%s' must be true or false", option->name);
     if (option->kind == OPTION_WORD)
         return check_word(option, value, err);
+    if (option->kind == OPTION_TEXT)
+        return value->kind == VALUE_STRING ? 0 : err_set(err, ERR_INVALID, "option '%s' must be text", option->name);
     return check_number(option, value, err);
 }
 

@@ -22,7 +22,11 @@ static const struct strategy_option no_options[] = {{.name = NULL}};
     X("tpe", tpe_ops, STRATEGY_LEARNS | STRATEGY_SLOW, tpe_options,                                \
       "Parzen estimators: many trials, very large or strongly conditional spaces")                   \
     X("cmaes", cmaes_ops, STRATEGY_LEARNS, cmaes_options,                                          \
-      "an evolution strategy that learns scales and correlations: for many trials")
+      "an evolution strategy that learns scales and correlations: for many trials")                \
+    X("hyperband", hyperband_ops, STRATEGY_LEARNS, hyperband_options,                              \
+      "many runs with a small budget, the best again with more")                                   \
+    X("bohb", bohb_ops, STRATEGY_LEARNS | STRATEGY_SLOW, bohb_options,                             \
+      "hyperband, its configurations from a model of the results")
 
 static const struct strategy_method methods[] = {
 #define METHOD_ROW(word, ops, bits, table, text)                                                   \

@@ -27,7 +27,7 @@ enum strategy_caps {
 // One option of a strategy (`strategy:` in the spec); the table is NULL-named at its end.
 struct strategy_option {
     const char *name;
-    enum { OPTION_INT, OPTION_FLOAT, OPTION_BOOL, OPTION_WORD } kind;
+    enum { OPTION_INT, OPTION_FLOAT, OPTION_BOOL, OPTION_WORD, OPTION_TEXT } kind;
     const char *default_text;
     double min, max;            // OPTION_INT, OPTION_FLOAT
     const char *const *words;   // OPTION_WORD, NULL-terminated

@@ -35,8 +35,9 @@ struct strategy {
     uint64_t rejects;   // points looked at and refused in the present search
 };
 
-extern const struct strategy_ops grid_ops, random_ops, sobol_ops, bayes_ops, tpe_ops, cmaes_ops;
-extern const struct strategy_option sobol_options[], bayes_options[], tpe_options[], cmaes_options[];
+extern const struct strategy_ops grid_ops, random_ops, sobol_ops, bayes_ops, tpe_ops, cmaes_ops, hyperband_ops, bohb_ops;
+extern const struct strategy_option sobol_options[], bayes_options[], tpe_options[], cmaes_options[],
+    hyperband_options[], bohb_options[];
 
 // A setting, or its option's default. The method is found by the option table.
 bool setting_bool(const struct strategy_setup *setup, const struct strategy_option *options,

@@ -121,6 +121,10 @@ size_t space_constraint_count(const struct space *space);
 const struct expr *space_constraint(const struct space *space, size_t index);
 bool space_has_conditions(const struct space *space);
 
+// A copy without the parameter at `index`, in the same order; the caller's to free. ERR_INVALID, naming which, when a
+// condition or a constraint names that parameter.
+int space_without(const struct space *space, size_t index, struct space **ret, struct err *err);
+
 // Points of the grid, conditions and constraints not applied (duplicate listed values collapsed).
 // ERR_INVALID naming the first parameter that a grid cannot have; UINT64_MAX in *ret when it is more.
 int space_grid_count(const struct space *space, uint64_t *ret, struct err *err);

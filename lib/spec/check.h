@@ -96,6 +96,7 @@ bool check_method_learns(const struct spec *spec); // whether results decide whi
 void check_goal_needs(struct check *c); // after metric and early_terminate: what the method needs
 void check_early_terminate(struct check *c, const struct node *node); // check_stop.c
 void check_strategy(struct check *c, const struct node *node);
+void check_searchable(struct check *c); // after all others, when there are no errors
 void check_scheduler(struct check *c, const struct node *node);
 
 // Report a space in which the constraints leave nothing. After space_seal.

@@ -117,6 +117,16 @@ static bool read_word_option(struct check *c, const struct node *node,
     return false;
 }
 
+static bool read_text_option(struct check *c, const struct node *node,
+                             const struct strategy_option *option, struct value *ret)
+{
+    char *text = NULL;
+    if (!check_text(c, node, option->name, &text))
+        return false;
+    *ret = (struct value){.kind = VALUE_STRING, .text = text};
+    return true;
+}
+
 bool check_option(struct check *c, const struct node *node,
                   const struct strategy_option *option, struct value *ret)
 {
@@ -143,6 +153,8 @@ bool check_option(struct check *c, const struct node *node,
         return true;
     case OPTION_WORD:
         return read_word_option(c, node, option, ret);
+    case OPTION_TEXT:
+        return read_text_option(c, node, option, ret);
     }
     return false;
 }
@@ -172,6 +184,21 @@ void check_strategy(struct check *c, const struct node *node)
             c->spec->setting_count++;
         }
     }
+}
+
+// What only the strategy itself can say of the space and the options together, such as a budget parameter that is none.
+void check_searchable(struct check *c)
+{
+    const struct spec *spec = c->spec;
+    struct strategy *strategy = NULL;
+    struct err err = {0};
+    const struct strategy_setup setup = spec_strategy_setup(spec);
+    int rc = strategy_new(spec->strategy, &setup, &strategy, &err);
+    const struct node *options = node_get(c->root, "strategy");
+    if (rc != 0)
+        check_error(c, options ? options : node_get(c->root, "method"), "method '%s': %s", spec->method, err.text);
+    else
+        strategy_free(strategy);
 }
 
 // --- what the method needs ---

@@ -252,6 +252,8 @@ int spec_parse(const char *text, size_t len, struct spec **ret, struct problems 
     spec = c.spec = spec_new(text, len);
     check_all(&c);
     if (problems->error_count == errors)
+        check_searchable(&c);
+    if (problems->error_count == errors)
         finish(spec);
 out:
     tree_free(tree);
