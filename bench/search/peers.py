@@ -7,9 +7,11 @@ that its documentation recommends for a search of unknown kind.
 import json
 import math
 import os
+import random
 import subprocess
 import tempfile
 import warnings
+from pathlib import Path
 
 from problems import Choice, Float, Int, When
 
@@ -17,7 +19,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def spec_of(problem, method, seed, options):
-    lines = ["method: " + method, "seed: %d" % seed, "metric: {name: value, goal: minimize}"]
+    metric = "metrics: [{name: first, goal: minimize}, {name: second, goal: minimize}]" if problem.reference else "metric: {name: value, goal: minimize}"
+    lines = ["method: " + method, "seed: %d" % seed, metric]
     if options:
         lines.append("strategy: {" + ", ".join(options) + "}")
     lines.append("parameters:")
@@ -46,7 +49,10 @@ class Trawl:
     def say(self, message):
         self.process.stdin.write(json.dumps(message) + "\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("`trawl suggest` ended, with %s" % self.process.wait())
+        answer = json.loads(line)
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
@@ -61,16 +67,27 @@ class Trawl:
     def tell(self, key, value):
         if value is None:
             self.say({"op": "tell", "id": key, "state": "failed"})
+        elif isinstance(value, tuple):
+            self.say({"op": "tell", "id": key, "values": value})
         else:
             self.say({"op": "tell", "id": key, "value": value if math.isfinite(value) else repr(value)})
 
     def cpu_seconds(self):
-        fields = open("/proc/%d/stat" % self.process.pid).read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Of all its threads, to the nanosecond where the kernel counts so."""
+        process = Path("/proc/%d" % self.process.pid)
+        try:
+            return sum(int((task / "schedstat").read_text().split()[0]) for task in (process / "task").iterdir()) / 1e9
+        except OSError:
+            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / TICKS
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended by itself, and say() told of it
         self.process.wait()
+        self.process.stdout.close()
         self.file.close()
 
 
@@ -92,8 +109,8 @@ class Optuna(Own):
         warnings.simplefilter("ignore")
         makers = {"tpe": lambda: optuna.samplers.TPESampler(seed=seed), "gp": lambda: optuna.samplers.GPSampler(seed=seed),
                   "cmaes": lambda: optuna.samplers.CmaEsSampler(seed=seed), "random": lambda: optuna.samplers.RandomSampler(seed=seed),
-                  "qmc": lambda: optuna.samplers.QMCSampler(seed=seed, scramble=True)}
-        self.study = optuna.create_study(sampler=makers[sampler]())
+                  "qmc": lambda: optuna.samplers.QMCSampler(seed=seed, scramble=True), "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed)}
+        self.study = optuna.create_study(sampler=makers[sampler](), directions=["minimize"] * (2 if problem.reference else 1))
         self.failed = optuna.trial.TrialState.FAIL
         self.space, self.trials = problem.space, {}
 
@@ -186,7 +203,7 @@ class Smac(Own):
         self.folder = tempfile.TemporaryDirectory()
         scenario = Scenario(space, deterministic=True, n_trials=budget, seed=seed, output_directory=self.folder.name)
         self.facade = HyperparameterOptimizationFacade(scenario, lambda config, seed: 0.0, overwrite=True, logging_level=False)
-        self.asked = {}
+        self.asked, self.worst = {}, 0.0
 
     def ask(self):
         info = self.facade.ask()
@@ -200,7 +217,8 @@ class Smac(Own):
         from smac.runhistory.enumerations import StatusType
 
         status = StatusType.CRASHED if value is None else StatusType.SUCCESS
-        self.facade.tell(self.asked[key], TrialValue(cost=1e9 if value is None else value, status=status))
+        self.worst = self.worst if value is None else max(self.worst, value)
+        self.facade.tell(self.asked[key], TrialValue(cost=self.worst if value is None else value, status=status))
 
 
 class Ax(Own):
@@ -241,15 +259,109 @@ class Ax(Own):
             self.client.complete_trial(trial_index=key, raw_data={"value": value})
 
 
+class Wandb(Own):
+    """The engine of W&B's sweeps (its Bayesian search): no conditions; it sees all runs at each ask."""
+
+    def __init__(self, problem, seed):
+        import numpy
+        import sweeps
+
+        numpy.random.seed(seed)
+        random.seed(seed)
+        warnings.simplefilter("ignore")
+        self.sweeps, self.problem, self.runs, parameters = sweeps, problem, [], {}
+        for name, parameter in problem.space.items():
+            parameter = parameter.parameter if isinstance(parameter, When) else parameter
+            if isinstance(parameter, Choice):
+                parameters[name] = {"values": parameter.values}
+            elif isinstance(parameter, Int):
+                kind = "q_log_uniform_values" if parameter.log else "int_uniform"
+                parameters[name] = {"distribution": kind, "min": parameter.low, "max": parameter.high}
+            else:
+                kind = "log_uniform_values" if parameter.log else "uniform"
+                parameters[name] = {"distribution": kind, "min": parameter.low, "max": parameter.high}
+        self.config = {"method": "bayes", "metric": {"name": "value", "goal": "minimize"}, "parameters": parameters}
+
+    def ask(self):
+        run = self.sweeps.next_run(self.config, self.runs, validate=False)
+        run.state = self.sweeps.RunState.running
+        self.runs.append(run)
+        config = {name: entry["value"] for name, entry in run.config.items()}
+        for name, parameter in self.problem.space.items():
+            plain = parameter.parameter if isinstance(parameter, When) else parameter
+            if isinstance(plain, Int):
+                config[name] = int(config[name])
+        for name, parameter in self.problem.space.items():
+            if isinstance(parameter, When) and any(config.get(o) not in v for o, v in parameter.conditions.items()):
+                config.pop(name, None)
+        return len(self.runs) - 1, config
+
+    def tell(self, key, value):
+        run = self.runs[key]
+        run.state = self.sweeps.RunState.failed if value is None else self.sweeps.RunState.finished
+        if value is not None:
+            run.summary_metrics = {"value": value}
+
+
+class Vizier(Own):
+    """OSS Vizier's default designer, GP-UCB-PE: no conditions."""
+
+    def __init__(self, problem, seed):
+        import jax
+        from vizier import algorithms
+        from vizier import pyvizier as vz
+        from vizier.algorithms.designers import gp_ucb_pe
+
+        self.vz, self.batch, self.problem, self.trials, self.ended = vz, algorithms, problem, {}, []
+        statement = vz.ProblemStatement(metric_information=[vz.MetricInformation("value", goal=vz.ObjectiveMetricGoal.MINIMIZE)])
+        root = statement.search_space.root
+        for name, parameter in problem.space.items():
+            parameter = parameter.parameter if isinstance(parameter, When) else parameter
+            if isinstance(parameter, Choice):
+                root.add_categorical_param(name, parameter.values)
+            else:
+                add = root.add_int_param if isinstance(parameter, Int) else root.add_float_param
+                add(name, parameter.low, parameter.high, scale_type=vz.ScaleType.LOG if parameter.log else vz.ScaleType.LINEAR)
+        self.designer = gp_ucb_pe.VizierGPUCBPEBandit(statement, rng=jax.random.PRNGKey(seed))
+
+    def ask(self):
+        active = self.batch.ActiveTrials(list(self.trials.values()))
+        self.designer.update(self.batch.CompletedTrials(self.ended), active)
+        self.ended = []
+        key = self.count = getattr(self, "count", 0) + 1
+        self.trials[key] = self.designer.suggest(1)[0].to_trial(key)
+        config = {name: value.value for name, value in self.trials[key].parameters.items()}
+        for name, parameter in self.problem.space.items():
+            plain = parameter.parameter if isinstance(parameter, When) else parameter
+            if isinstance(plain, Int):
+                config[name] = int(round(config[name]))
+        for name, parameter in self.problem.space.items():
+            if isinstance(parameter, When) and any(config.get(o) not in v for o, v in parameter.conditions.items()):
+                config.pop(name, None)
+        return key, config
+
+    def tell(self, key, value):
+        trial = self.trials.pop(key)
+        if value is None:
+            trial.complete(self.vz.Measurement(), infeasibility_reason="failed")
+        else:
+            trial.complete(self.vz.Measurement(metrics={"value": value}))
+        self.ended.append(trial)
+
+
+ONE_OBJECTIVE = {"skopt": Scikit, "ax": Ax, "wandb": Wandb, "vizier": Vizier}  # these take (problem, seed)
+NAMES = ["optuna-" + sampler for sampler in ("tpe", "gp", "cmaes", "random", "qmc", "nsga2")] + ["smac"] + list(ONE_OBJECTIVE)
+
+
 def make(name, problem, seed, budget, program):
     """The strategy `name` ("bayes", "bayes:startup=5", "optuna-gp", ...) for a problem."""
     if name.startswith("optuna-"):
         return Optuna(problem, name[7:], seed)
-    if name == "skopt":
-        return Scikit(problem, seed)
+    if problem.reference and (name == "smac" or name in ONE_OBJECTIVE):
+        raise NotImplementedError("this adapter has one objective only")
     if name == "smac":
         return Smac(problem, seed, budget)
-    if name == "ax":
-        return Ax(problem, seed)
+    if name in ONE_OBJECTIVE:
+        return ONE_OBJECTIVE[name](problem, seed)
     method, _, options = name.partition(":")
     return Trawl(problem, method, seed, [o.replace("=", ": ") for o in options.split(";") if o], program)

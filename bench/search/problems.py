@@ -7,6 +7,7 @@ Definitions: L. C. W. Dixon and G. P. Szego (1978) for Branin and Hartmann; D. H
 and D. Bingham for the rest; `mixed8` and `cond` are searches for settings of a training as people run them.
 """
 
+import functools
 import math
 import random
 import struct
@@ -39,6 +40,7 @@ class Problem:
     def __init__(self, name, space, function, trials=100, noise=0.0, fails=None, group="function"):
         self.name, self.space, self.function = name, space, function
         self.trials, self.noise, self.fails, self.group = trials, noise, fails, group
+        self.reference, self.volume = None, None  # of several objectives: the reference point and the greatest hypervolume
 
 
 def box(count, low, high):
@@ -84,7 +86,8 @@ def hartmann(x, a, p, least):
 
 
 def hartmann3(x):
-    return hartmann(x, HARTMANN3_A, HARTMANN3_P, -3.86278214782076)
+    # The often printed -3.86278214782076 belongs to another matrix of centres (0.03815 in place of 0.0381).
+    return hartmann(x, HARTMANN3_A, HARTMANN3_P, -3.862779787332663)
 
 
 def hartmann6(x):
@@ -126,6 +129,19 @@ def rastrigin(x):
 def ellipsoid(x):
     n = len(x)
     return sum(10 ** (4 * i / (n - 1)) * v * v for i, v in enumerate(x))
+
+
+def rotated(function, count, seed):
+    """The function in coordinates turned by a random rotation (Gram-Schmidt on Gaussian vectors), so that no parameter acts alone."""
+    draw, basis = random.Random(seed), []
+    while len(basis) < count:
+        row = [draw.gauss(0, 1) for _ in range(count)]
+        for other in basis:
+            along = sum(a * b for a, b in zip(row, other))
+            row = [a - along * b for a, b in zip(row, other)]
+        length = math.sqrt(sum(v * v for v in row))
+        basis.append([v / length for v in row])
+    return lambda x: function([sum(a * b for a, b in zip(row, x)) for row in basis])
 
 
 def sharp_ridge(x):
@@ -219,7 +235,7 @@ def integers(c):
     place = "pqrstu".index(c["e"])
     value = (c["a"] - 3) ** 2 / 50 + abs(c["b"] - 42) / 50 + (math.log10(c["c"]) - 2.5 + math.log10(316 / 10**2.5)) ** 2 * 0.5
     return value + (c["d"] - 0.3 * c["a"] / 3) ** 2 / 5 + (0.4, 0.1, 0.0, 0.3, 0.2, 0.5)[place] + 0.1 * math.sin(3 * c["d"]) ** 2 * place / 5 \
-        - 0.5 * (math.log10(316) - 2.5 + math.log10(316 / 10**2.5)) ** 2
+        - 0.5 * (math.log10(316) - 2.5 + math.log10(316 / 10**2.5)) ** 2 - 0.011417110898444553  # the least: a=3, b=42, c=316, d=0.112513, e=r
 
 
 TABLES = {"naval": ("hpolib_naval_propulsion", "C2,C2,I4,I3,I3,I6,C2,I6,I6"), "protein": ("hpolib_protein_structure", "C2,C2,I4,I3,I3,I6,C2,I6,I6"),
@@ -252,6 +268,48 @@ def hartmann6_in_50(x):
     return hartmann6([x[i * 8 + 3] for i in range(6)])
 
 
+def zdt(exponent):
+    """ZDT1 (exponent 0.5) and ZDT2 (2) of Zitzler, Deb and Thiele (2000)."""
+
+    def function(c):
+        x = [c[name] for name in sorted(c)]
+        g = 1 + 9 * sum(x[1:]) / (len(x) - 1)
+        return x[0], g * (1 - (x[0] / g) ** exponent)
+
+    return function
+
+
+def branin_currin(c):
+    """Branin against the function of Currin et al. (1988), as Belakaria et al. (2019) joined them."""
+    a, b = c["x0"], c["x1"]
+    slope = (2300 * a**3 + 1900 * a * a + 2092 * a + 60) / (100 * a**3 + 500 * a * a + 4 * a + 20)
+    return branin([15 * a - 5, 15 * b]) + 0.39788735772973816, (1 - (math.exp(-1 / (2 * b)) if b > 0 else 0)) * slope
+
+
+def hypervolume(points, reference):
+    """The area that points of two objectives dominate, up to the reference point."""
+    area, least = 0.0, reference[1]
+    for first, second in sorted(points):
+        if first < reference[0] and second < least:
+            area += (reference[0] - first) * (least - second)
+            least = second
+    return area
+
+
+def several_objectives():
+    """Problems of two objectives. The volumes of ZDT's fronts are integrals; Branin-Currin's is that of BoTorch's collection."""
+
+    def problem(name, space, function, reference, volume):
+        made = Problem(name, space, function, group="objectives")
+        made.reference, made.volume = reference, volume
+        return made
+
+    return [problem("zdt1", box(8, 0, 1), zdt(0.5), (1.1, 6.0), 6 - 1 / 3 + 0.1 * 6),
+            problem("zdt2", box(8, 0, 1), zdt(2), (1.1, 6.0), 6 - 2 / 3 + 0.1 * 6),
+            problem("branin-currin", {"x0": Float(0, 1), "x1": Float(0, 1)}, branin_currin, (18.0, 6.0), 59.36011874867746)]
+
+
+@functools.lru_cache(maxsize=2)
 def every_problem(tables=None):
     """All problems by name; those of tables where their folder is given."""
     moved = lambda name, function, count, low, high, width, seed: Problem(
@@ -268,6 +326,8 @@ def every_problem(tables=None):
         Problem("styblinski8", box(8, -5, 5), over(styblinski_tang)),
         moved("rastrigin5", rastrigin, 5, -5, 5, 2, 3),
         moved("ellipsoid8", ellipsoid, 8, -5, 5, 2, 4),
+        moved("ellipsoid8-turned", rotated(ellipsoid, 8, 7), 8, -5, 5, 2, 8),
+        moved("rastrigin5-turned", rotated(rastrigin, 5, 9), 5, -5, 5, 2, 10),
         moved("ridge6", sharp_ridge, 6, -5, 5, 2, 5),
         Problem("schwefel4", box(4, -500, 500), over(schwefel)),
         moved("step7", step_ellipsoid, 7, -5, 5, 2, 6),
@@ -284,7 +344,7 @@ def every_problem(tables=None):
     next(p for p in problems if p.name == "levy8-noise").noise = 2.0
     if tables:
         problems += [table(name, tables) for name in TABLES if (Path(tables) / (TABLES[name][0] + ".f32")).exists()]
-    return {problem.name: problem for problem in problems}
+    return {problem.name: problem for problem in problems + several_objectives()}
 
 
 # The set of the issue's table; `every_problem` has more, and trainings.py has real ones.

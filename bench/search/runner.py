@@ -6,6 +6,7 @@ import random
 import time
 
 import peers
+from problems import hypervolume
 
 
 def run(name, problem, seed, trials, workers, program):
@@ -14,8 +15,30 @@ def run(name, problem, seed, trials, workers, program):
     With more than one worker each run takes a simulated time drawn from [0.5, 1.5]; a worker that is free asks at once.
     """
     strategy = peers.make(name, problem, seed, trials, program)
+    try:
+        return search(strategy, name, problem, seed, trials, workers)
+    finally:
+        strategy.close()
+
+
+class Judge:
+    """The best regret so far. With several objectives it is the part of the greatest hypervolume that is not yet dominated."""
+
+    def __init__(self, problem):
+        self.problem, self.best, self.points = problem, math.inf, []
+
+    def add(self, value):
+        if self.problem.reference and value is not None:
+            self.points.append(value)
+            value = max(0.0, 1 - hypervolume(self.points, self.problem.reference) / self.problem.volume)
+        if value is not None:
+            self.best = min(self.best, value)
+        return self.best
+
+
+def search(strategy, name, problem, seed, trials, workers):
     durations, noise = random.Random("durations %d" % seed), random.Random("noise %d" % seed)
-    running, asked, best, curve, own, now = [], 0, math.inf, [], 0.0, 0.0
+    running, asked, judge, curve, own, now = [], 0, Judge(problem), [], 0.0, 0.0
     while len(curve) < trials:
         while asked < trials and len(running) < workers:
             before = time.process_time()
@@ -26,20 +49,18 @@ def run(name, problem, seed, trials, workers, program):
                 break
             key, config = given
             failed = problem.fails and problem.fails(config)
-            regret = math.inf if failed else problem.function(config)
-            told = None if failed else regret + problem.noise * noise.gauss(0, 1)
-            heapq.heappush(running, (now + 0.5 + durations.random(), asked, key, told, regret))
+            value = None if failed else problem.function(config)
+            told = value if failed or not problem.noise else value + problem.noise * noise.gauss(0, 1)
+            heapq.heappush(running, (now + 0.5 + durations.random(), asked, key, told, value))
             asked += 1
         if not running:
             break
-        now, _, key, told, regret = heapq.heappop(running)
+        now, _, key, told, value = heapq.heappop(running)
         before = time.process_time()
         strategy.tell(key, told)
         own += time.process_time() - before
-        best = min(best, regret)
-        curve.append(best)
+        curve.append(judge.add(value))
     child = strategy.cpu_seconds()
-    strategy.close()
-    curve += [best] * (trials - len(curve))
+    curve += [judge.best] * (trials - len(curve))
     return {"strategy": name, "problem": problem.name, "seed": seed, "workers": workers, "curve": curve,
             "ms": 1000 * (own if child is None else child) / max(asked, 1)}

@@ -35,7 +35,9 @@ def find_program():
 
 def job(arguments):
     name, problem, seed, trials, workers, program, folder = arguments
-    known = {**problems.every_problem(folder), **trainings.trainings()}
+    known = problems.every_problem(folder)
+    if problem not in known:
+        known = trainings.trainings()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         return runner.run(name, known[problem], seed, trials or known[problem].trials, workers, program)
@@ -72,8 +74,9 @@ def measure_cost(names, counts, program):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strategies", default="bayes,random", help="bayes, tpe, bayes:startup=5;..., optuna-tpe, optuna-gp, skopt, smac, ax, ...")
-    parser.add_argument("--problems", default="core", help="core, all, functions, tables, trainings, or names")
+    parser.add_argument("--strategies", "--strategy", default="bayes,random",
+                        help="methods of Trawl (bayes, tpe, bayes:startup=5;..., random), peers (%s)" % ", ".join(peers.NAMES))
+    parser.add_argument("--problems", "--problem", default="core", help="core, all, functions, tables, objectives, trainings, or names")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--trials", type=int, default=0, help="0: what the problem says")
@@ -100,7 +103,8 @@ def main():
         Path(given.json).write_text(json.dumps(results))
     for text in sorted({"left out: %s on %s: %s" % (r["strategy"], r["problem"], r["error"]) for r in results if "error" in r}):
         print(text, file=sys.stderr)
-    results = [r for r in results if "error" not in r]
+    newest = {(r["strategy"], r["problem"], r["workers"], r["seed"]): r for r in results if "error" not in r}
+    results = list(newest.values())  # of a search that was stored twice the later one
     tables.regret_table(results, sys.stdout)
     tables.rank_table(results, sys.stdout)
     if given.curves:
@@ -111,7 +115,9 @@ def search(given, names, folder):
     known = problems.every_problem(folder)
     if folder is None:
         print("the real tables are not there (%s): left out" % given.tables, file=sys.stderr)
-    groups = {"core": problems.CORE, "all": list(known), "functions": [n for n, p in known.items() if p.group == "function"],
+    groups = {"core": problems.CORE, "all": [n for n, p in known.items() if p.group != "objectives"],
+              "objectives": [n for n, p in known.items() if p.group == "objectives"],
+              "functions": [n for n, p in known.items() if p.group == "function"],
               "tables": [n for n, p in known.items() if p.group == "table"], "trainings": ["svm-digits", "boosting-diabetes", "mlp-cancer"]}
     chosen = [n for word in given.problems.split(",") for n in groups.get(word, [word])]
     if any(n not in known for n in chosen):

@@ -1,5 +1,6 @@
 """Tables of results: regret, ranks, scores, cost."""
 
+import math
 import statistics
 
 
@@ -28,17 +29,17 @@ def short(value):
 def regret_table(results, out):
     """Median simple regret at each budget (quartiles at the last) and milliseconds of CPU a trial."""
     for (problem, workers), strategies in group(results).items():
-        trials = len(next(iter(strategies.values()))[0]["curve"])
+        trials = min(len(r["curve"]) for runs in strategies.values() for r in runs)
         budgets = budgets_of(trials)
         out.write("\n%s%s\n" % (problem, ", %d workers" % workers if workers > 1 else ""))
         out.write("  %-22s %s  %-19s %8s  seeds\n" % ("", " ".join("%9s" % ("@%d" % b) for b in budgets), "  quartiles", "ms"))
-        order = sorted(strategies, key=lambda s: statistics.median(r["curve"][-1] for r in strategies[s]))
+        order = sorted(strategies, key=lambda s: statistics.median(r["curve"][trials - 1] for r in strategies[s]))
         for strategy in order:
             runs = strategies[strategy]
             cells = [statistics.median(r["curve"][b - 1] for r in runs) for b in budgets]
-            last = [r["curve"][-1] for r in runs]
+            last = [r["curve"][trials - 1] for r in runs]
             out.write("  %-22s %s  %-19s %8.2f  %d\n" % (strategy, " ".join("%9s" % short(c) for c in cells),
-                      "(%s..%s)" % (short(quantile(last, 0.25)), short(quantile(last, 0.75))), statistics.mean(r["ms"] for r in runs), len(runs)))
+                      "(%s..%s)" % (short(quantile(last, 0.25)), short(quantile(last, 0.75))), statistics.median(r["ms"] for r in runs), len(runs)))
 
 
 def ranks(values):
@@ -55,13 +56,18 @@ def rank_table(results, out):
         by_workers.setdefault(workers, {})[problem] = strategies
     for workers, problems in sorted(by_workers.items()):
         everyone = set.intersection(*(set(s) for s in problems.values()))
+        left_out = set.union(*(set(s) for s in problems.values())) - everyone
         if len(everyone) < 2:
+            left_out = set()
             everyone = set.union(*(set(s) for s in problems.values()))
             problems = {p: s for p, s in problems.items() if set(s) >= everyone}
         if not problems or len(everyone) < 2:
             continue
         out.write("\naverage rank over %d problems%s (and normalised score)\n" % (len(problems), ", %d workers" % workers if workers > 1 else ""))
-        budgets = (25, 50, 100)
+        if left_out:
+            out.write("  not ranked, for they lack problems: %s\n" % ", ".join(sorted(left_out)))
+        longest = max(len(r["curve"]) for strategies in problems.values() for s in everyone for r in strategies[s])
+        budgets = [b for b in (25, 50, 100, 200, 400) if b <= longest] or [longest]
         rows = {strategy: [] for strategy in everyone}
         for budget in budgets:
             total, score, scored = dict.fromkeys(everyone, 0.0), dict.fromkeys(everyone, 0.0), 0
@@ -69,7 +75,7 @@ def rank_table(results, out):
                 medians = {s: statistics.median(r["curve"][min(budget, len(r["curve"])) - 1] for r in strategies[s]) for s in everyone}
                 for strategy, rank in ranks(medians).items():
                     total[strategy] += rank
-                if "random" in medians and medians["random"] > min(medians.values()):
+                if "random" in medians and math.isfinite(medians["random"]) and medians["random"] > min(medians.values()):
                     scored += 1
                     for strategy, value in medians.items():
                         score[strategy] += (medians["random"] - value) / (medians["random"] - min(medians.values()))

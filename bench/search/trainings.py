@@ -1,8 +1,12 @@
 """Real trainings with scikit-learn on the data sets that it brings. Absent where it is not installed."""
 
+import functools
+import warnings
+
 from problems import Choice, Float, Int, Problem, When
 
 
+@functools.lru_cache
 def trainings():
     try:
         from sklearn import datasets, ensemble, model_selection, neural_network, pipeline, preprocessing, svm
@@ -28,8 +32,6 @@ def trainings():
         model = neural_network.MLPClassifier(hidden_layer_sizes=(c["width"],) * c["layers"], alpha=c["alpha"], learning_rate_init=c["lr"],
                                              activation=c["activation"], max_iter=60, random_state=0)
         return score(pipeline.make_pipeline(preprocessing.StandardScaler(), model), cancer)
-
-    import warnings
 
     warnings.filterwarnings("ignore")
     return {
