@@ -94,22 +94,41 @@ static int each_result(void *context, const struct trial_row *row)
     return 0;
 }
 
+static int each_step(void *context, const struct point_row *row)
+{
+    struct tell *tell = context;
+    tell->has_step = true;
+    tell->last_step = row->step;
+    return 0;
+}
+
+// As it was told, with how far a stopped run came.
+static int tell_again(struct controller *controller, const struct spec *spec, const struct trial_row *row, const struct outcome *outcome)
+{
+    struct tell tell = {.sweep = row->sweep, .point = row->point, .outcome = *outcome};
+    int rc = 0;
+    if (outcome->state == POINT_STOPPED && spec->repeats == 1)
+        rc = store_each_point(controller->store, row->sweep, row->number, spec->objectives[0].name, each_step, &tell, NULL);
+    suggester_tell(controller->suggester, &tell);
+    return rc;
+}
+
 // A strategy that learns sees its history again: what came from elsewhere, every told point in order, then those in flight.
 static int restore_point(struct controller *controller, const struct trial_row *row, const struct outcome *outcome)
 {
     struct json_object *json = NULL;
     struct config config = {0};
+    int rc = 0;
     const struct spec *spec = core_sweep_spec(controller->core, row->sweep);
     if (spec && json_parse(row->config, strlen(row->config), &json, NULL) == 0 &&
         config_from_json(spec->space, json, &config, NULL) == 0) {
         suggester_restore(controller->suggester, row->sweep, row->point, &config);
         if (outcome)
-            suggester_tell(controller->suggester,
-                           &(struct tell){.sweep = row->sweep, .point = row->point, .outcome = *outcome});
+            rc = tell_again(controller, spec, row, outcome);
     }
     config_release(&config);
     json_object_put(json);
-    return 0;
+    return rc;
 }
 
 static enum point_state point_state_of(enum trial_state state)
@@ -175,7 +194,7 @@ struct curve_walk {
 static int each_curve_point(void *context, const struct point_row *row)
 {
     struct curve_walk *walk = context;
-    core_restore_curve(walk->controller->core, walk->sweep, row->trial_number, row->step, row->value);
+    core_restore_curve(walk->controller->core, walk->sweep, row->trial_number, row->attempt, row->step, row->value);
     return 0;
 }
 

@@ -101,6 +101,15 @@ static void job_free(struct job *job)
     free(job);
 }
 
+// Curves are not passed on as they come: the order of what a strategy hears is that of the tells, which is stored. How far a stopped run
+// came goes before its tell.
+static void tell_strategy(struct strategy *strategy, const struct tell *tell)
+{
+    if (tell->has_step)
+        strategy_report(strategy, tell->point, tell->last_step, tell->outcome.values[0]);
+    strategy_tell(strategy, tell->point, &tell->outcome);
+}
+
 static void job_run(struct suggester *suggester, struct job *job)
 {
     switch (job->kind) {
@@ -108,7 +117,7 @@ static void job_run(struct suggester *suggester, struct job *job)
         strategy_restore(job->strategy, job->tell.point, &job->config);
         break;
     case JOB_TELL:
-        strategy_tell(job->strategy, job->tell.point, &job->tell.outcome);
+        tell_strategy(job->strategy, &job->tell);
         break;
     case JOB_ASK: {
         struct done *done = xcalloc(1, sizeof *done);
@@ -276,7 +285,7 @@ void suggester_tell(struct suggester *suggester, const struct tell *tell)
         job_add(suggester,
                 (struct job){.kind = JOB_TELL, .strategy = entry->strategy, .tell = *tell});
     else
-        strategy_tell(entry->strategy, tell->point, &tell->outcome);
+        tell_strategy(entry->strategy, tell);
 }
 
 bool suggester_ask(struct suggester *suggester, const struct ask *ask, struct answer *ret)

@@ -262,6 +262,8 @@ struct outcome repeats_outcome(struct repeat *repeats, size_t count, size_t obje
 struct tell {
     uint64_t sweep, point;
     struct outcome outcome;
+    bool has_step;      // of a stopped point without repeats: how far it came
+    int64_t last_step;  // the step of its last report of the objective
 };
 
 // A batch. Strings and rows inside are owned by the batch; bytes of logs are borrowed from the message

@@ -69,7 +69,8 @@ void core_restore_sequence(struct core *core, uint64_t attempt, uint32_t name, u
 // attempt, in their order within a trial; with *ret_all those of every trial, else of trials that are not terminal. Before the
 // first event, or for a terminal sweep before it goes on (core_respec, VERB_RESUME, core_retry_trial).
 bool core_wants_curves(const struct core *core, uint64_t sweep, bool *ret_all);
-void core_restore_curve(struct core *core, uint64_t sweep, uint64_t trial_number, int64_t step, double value);
+void core_restore_curve(struct core *core, uint64_t sweep, uint64_t trial_number, uint64_t attempt, int64_t step,
+                        double value);
 void core_curves_known(struct core *core, uint64_t sweep); // that was all of it
 // After the last row: agents with open attempts get a fresh lease from now on.
 void core_started(struct core *core, struct now now);

@@ -63,6 +63,8 @@ struct trial {
     struct attempt *current; // the open attempt whose result counts
     struct attempt *attempts; // all that are held in memory
     uint64_t curve;         // the attempt whose values the sweep's stopping rule holds, 0: none
+    bool has_step;          // of that attempt: the step of its last report, once there is one
+    int64_t last_step;
     uint64_t not_before_ms; // backoff; 0: it may start now
     bool queued;            // in the sweep's list of pending or of waiting ones
     struct trial *prev, *next;

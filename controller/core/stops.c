@@ -18,6 +18,7 @@ void stops_launched(struct trial *trial, uint64_t attempt)
     if (trial->sweep->stopping && trial->curve && !MUTANT(MUTANT_OLD_CURVE))
         stopping_restart(trial->sweep->stopping, trial->row.number);
     trial->curve = attempt;
+    trial->has_step = false;
 }
 
 void stops_ended(const struct trial *trial)
@@ -33,6 +34,8 @@ void stops_report(struct core *core, struct now now, struct attempt *attempt, in
     struct str why = STR_INIT;
     if (!sweep->stopping || trial->current != attempt || trial->curve != attempt->row.id)
         return;
+    trial->has_step = true;
+    trial->last_step = step;
     bool stop = stopping_report(sweep->stopping, trial->row.number, step, value, &why);
     bool open = attempt->row.state == ATTEMPT_ASSIGNED || attempt->row.state == ATTEMPT_RUNNING;
     if (stop && open && !attempt->kill_class) {
@@ -54,12 +57,17 @@ bool core_wants_curves(const struct core *core, uint64_t id, bool *ret_all)
     return true;
 }
 
-void core_restore_curve(struct core *core, uint64_t id, uint64_t trial_number, int64_t step, double value)
+void core_restore_curve(struct core *core, uint64_t id, uint64_t trial_number, uint64_t attempt_id, int64_t step, double value)
 {
+    struct attempt *attempt = core_find_attempt(core, attempt_id);
     struct sweep *sweep = core_find_sweep(core, id);
     struct str why = STR_INIT;
     if (sweep && sweep->stopping)
         stopping_report(sweep->stopping, trial_number, step, value, &why); // what came of it is in the rows already
+    if (attempt) {
+        attempt->trial->has_step = true;
+        attempt->trial->last_step = step;
+    }
     str_release(&why);
 }
 

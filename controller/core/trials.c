@@ -466,11 +466,14 @@ void point_uncount(struct point *point, const struct trial_row *row)
 static void tell_point(struct core *core, struct sweep *sweep, struct trial *trial, struct point *point)
 {
     struct batch *batch = core->batch;
+    struct outcome outcome = repeats_outcome(point->over, point->over_count, sweep->spec->objective_count);
     ARRAY_GROW(batch->tells, batch->tell_count, batch->tell_capacity);
     batch->tells[batch->tell_count++] =
         (struct tell){.sweep = sweep->row.id,
                       .point = point->point,
-                      .outcome = repeats_outcome(point->over, point->over_count, sweep->spec->objective_count)};
+                      .outcome = outcome,
+                      .has_step = outcome.state == POINT_STOPPED && sweep->spec->repeats == 1 && trial->has_step,
+                      .last_step = trial->last_step};
     trial->row.tell_number = ++sweep->row.tell_count;
 }
 

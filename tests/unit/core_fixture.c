@@ -307,7 +307,7 @@ static void restore_curves(struct world *world, uint64_t sweep)
         for (size_t p = 0; p < world->point_count; p++) {
             const struct told_point *point = &world->points[p];
             if (point->attempt == row->attempt && str_equal(world->names[point->name], metric))
-                core_restore_curve(world->core, sweep, row->number, point->step, point->value);
+                core_restore_curve(world->core, sweep, row->number, point->attempt, point->step, point->value);
         }
     }
     core_curves_known(world->core, sweep);

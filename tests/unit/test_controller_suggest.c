@@ -120,9 +120,46 @@ static void test_suggest_ends_when_jobs_are_waiting(void **state)
     spec_free(spec);
 }
 
+// The suggestion after 40 stopped runs of one value, of which the first (or the last) came farthest.
+static char *after_stops(bool threaded, bool first_is_farthest)
+{
+    static const char tpe[] = "method: tpe\nseed: 5\nmetric: {name: loss}\nparameters: {x: {min: 0.0, max: 1.0}}\ncommand: ['true']\n";
+    struct spec *spec = parse(tpe);
+    struct suggester *suggester = suggester_new(threaded);
+    struct answer answer;
+    assert_int_equal(suggester_add(suggester, 1, spec, 0, NULL), 0);
+    for (uint64_t point = 1; point <= 41; point++) {
+        if (!suggester_ask(suggester, &(struct ask){.sweep = 1, .first_point = point, .count = 1}, &answer))
+            take(suggester, &answer);
+        assert_int_equal(answer.count, 1);
+        if (point == 41)
+            break;
+        answer_release(&answer);
+        int64_t step = (int64_t)(first_is_farthest ? 100 - point : point);
+        suggester_tell(suggester, &(struct tell){.sweep = 1, .point = point, .outcome = outcome_of(POINT_STOPPED, 0.5), .has_step = true, .last_step = step});
+    }
+    char *text = text_of(spec, &answer);
+    answer_release(&answer);
+    suggester_free(suggester);
+    spec_free(spec);
+    return text;
+}
+
+static void test_suggest_passes_on_how_far_stopped_runs_came_when_told(void **state)
+{
+    (void)state;
+    char *first = after_stops(false, true), *last = after_stops(false, false), *threaded = after_stops(true, true);
+    assert_string_not_equal(first, last);
+    assert_string_equal(first, threaded);
+    free(first);
+    free(last);
+    free(threaded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_suggest_passes_on_how_far_stopped_runs_came_when_told),
         cmocka_unit_test(test_suggest_answers_at_once_when_the_strategy_is_fast),
         cmocka_unit_test(test_suggest_gives_the_same_when_the_thread_computes),
         cmocka_unit_test(test_suggest_goes_on_from_its_cursor_when_it_is_restored),

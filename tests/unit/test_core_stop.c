@@ -69,6 +69,7 @@ static void test_core_stop_ends_a_run_at_once_when_its_rule_says_so(void **state
     assert_int_equal(world->tell_count, 1);
     assert_int_equal(world->tells[0].outcome.state, POINT_STOPPED);
     assert_true(world->tells[0].outcome.values[0] == 0.3);
+    assert_true(world->tells[0].has_step && world->tells[0].last_step == 2);
 }
 
 static void test_core_stop_asks_once_when_the_run_reports_on(void **state)
@@ -181,6 +182,7 @@ static void test_core_stop_judges_repeats_each_on_its_own_when_there_are_some(vo
     assert_int_equal(world->tell_count, 1);
     assert_int_equal(world->tells[0].outcome.state, POINT_STOPPED);
     assert_int_equal(world->tells[0].outcome.value_count, 3);
+    assert_false(world->tells[0].has_step); // there is no one step
     assert_true(world->tells[0].outcome.values[0] == (0.5 - 1.5 + 1) / 3);
 }
 
@@ -206,6 +208,7 @@ static void test_core_stop_is_asked_for_again_when_the_controller_restarts(void 
     assert_null(killed(world, 1));
     end_as(world, 2, "stopped");
     assert_trial(world, 1, 2, TRIAL_STOPPED);
+    assert_true(world->tells[0].has_step && world->tells[0].last_step == 1); // reported before the restart
 }
 
 static void test_core_stop_decides_by_curves_of_before_when_the_controller_restarts(void **state)
