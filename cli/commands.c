@@ -73,7 +73,9 @@ static const struct option_spec ls_options[] = {
     {0},
 };
 static const struct option_spec best_options[] = {
-    {"top", 'n', ARG_INT, "N", NULL, false, "the N best (default 1)"},
+    {"top", 'n', ARG_INT, "N", NULL, false, "the N best (default 1; with several objectives all of the front)"},
+    {"hypervolume", 0, ARG_NONE, NULL, NULL, false, "print only how much the front dominates"},
+    {"reference", 0, ARG_TEXT, "LIST", NULL, false, "against these values, one for each objective: 0.9,40 (default: the worst seen)"},
     {"command", 0, ARG_NONE, NULL, NULL, false, "print only the command line that runs it again"},
     {0},
 };
@@ -89,6 +91,7 @@ static const char *const export_formats[] = {"csv", "jsonl", NULL};
 static const struct option_spec export_options[] = {
     {"format", 0, ARG_WORD, "csv|jsonl", export_formats, false, "format (default csv; jsonl with --json)"},
     {"metrics", 0, ARG_NONE, NULL, NULL, false, "metric points instead of trials"},
+    {"front", 0, ARG_NONE, NULL, NULL, false, "only trials that no other is better than in every objective"},
     {"output", 'o', ARG_FILE, "FILE", NULL, false, "write there instead of stdout"},
     {0},
 };
@@ -183,8 +186,10 @@ const struct command_spec command_table[] = {
      sweep_optional, ls_options, command_ls},
     {"show", "Look", "all about one trial", "$ trawl show 17\n$ trawl show k3x9:17", "", trial_in_sweep, NULL,
      command_show},
-    {"best", "Look", "the best configuration", "$ trawl best\n$ trawl best --top 5\n$ $(trawl best --command)   # run it again",
-     "", sweep_optional, best_options, command_best},
+    {"best", "Look", "the best configuration", "$ trawl best\n$ trawl best --top 5\n$ $(trawl best --command)   # run it again\n"
+     "$ trawl best --hypervolume --reference 0.9,40",
+     "With several objectives (`metrics:`) the front: the done trials than which no other is as good in every objective and better in one. "
+     "The hypervolume is the part of the space below the reference that they dominate.", sweep_optional, best_options, command_best},
     {"logs", "Look", "what a trial printed", "$ trawl logs 17\n$ trawl logs 17 -f", "", trial_in_sweep, logs_options,
      command_logs},
     {"why", "Look", "what happened to a trial, and why", "$ trawl why 17",

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/fronts.h"
 #include "cli/report.h"
 
 #include "base/json.h"
@@ -18,6 +19,7 @@ struct export {
     const struct spec *spec;
     FILE *out;
     bool json;
+    const struct pareto_front *front; // only these trials; NULL: all
     struct str row;
     struct err *err;
 };
@@ -63,11 +65,23 @@ static int write_row(struct export *export)
 
 static void trial_header(struct export *export)
 {
-    static const char *const fixed[] = {"trial", "state", "value", "attempts", "created_ms", "started_ms", "ended_ms"};
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        csv_cell(&export->row, fixed[i]);
+    static const char *const first[] = {"trial", "state", "value"}, *const then[] = {"attempts", "created_ms", "started_ms", "ended_ms"};
+    for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
+        csv_cell(&export->row, first[i]);
+    for (size_t i = 1; i < export->spec->objective_count; i++)
+        csv_cell(&export->row, export->spec->objectives[i].name);
+    for (size_t i = 0; i < sizeof then / sizeof then[0]; i++)
+        csv_cell(&export->row, then[i]);
     for (size_t i = 0; i < space_count(export->spec->space); i++)
         csv_cell(&export->row, space_param(export->spec->space, i)->name);
+}
+
+static bool is_wanted(const struct export *export, const struct trial_row *trial)
+{
+    for (size_t i = 0; export->front && i < export->front->count; i++)
+        if (export->front->ids[i] == trial->number)
+            return true;
+    return !export->front;
 }
 
 static int trial_csv(void *context, const struct trial_row *trial)
@@ -76,12 +90,16 @@ static int trial_csv(void *context, const struct trial_row *trial)
     struct str *row = &export->row;
     struct json_object *json = NULL;
     struct config config = {0};
+    if (!is_wanted(export, trial))
+        return 0;
     csv_u64(row, trial->number);
     csv_cell(row, trial_state_word(trial->state));
-    if (trial->values.has[0])
-        csv_double(row, trial->values.at[0]);
-    else
-        str_addch(row, ',');
+    for (size_t i = 0; i == 0 || i < export->spec->objective_count; i++) {
+        if (trial->values.has[i])
+            csv_double(row, trial->values.at[i]);
+        else
+            str_addch(row, ',');
+    }
     csv_u64(row, trial->attempt_count);
     csv_u64(row, (uint64_t)trial->created_ms);
     csv_u64(row, (uint64_t)trial->started_ms);
@@ -105,7 +123,9 @@ static int trial_csv(void *context, const struct trial_row *trial)
 static int trial_json(void *context, const struct trial_row *trial)
 {
     struct export *export = context;
-    int rc = report_trial_json(&export->row, export->store, export->sweep, trial, export->err);
+    if (!is_wanted(export, trial))
+        return 0;
+    int rc = report_trial_json(&export->row, export->store, export->sweep, export->spec, trial, export->err);
     return rc == 0 ? write_row(export) : rc;
 }
 
@@ -153,16 +173,28 @@ static int export_points(struct export *export)
                    : rc;
 }
 
-static int export_trials(struct export *export)
+static int export_trials(struct export *export, bool front_only)
 {
+    struct pareto_front front = {0};
     struct trial_query query = {.sweep = export->sweep->id, .state = -1};
     int rc = 0;
-    if (!export->json) {
+    if (front_only) {
+        if (export->spec->objective_count == 0)
+            return err_set(export->err, ERR_NOT_FOUND, "sweep %s names no objective, so it has no front", export->sweep->key);
+        rc = front_load(export->store, export->sweep, export->spec, &front, export->err);
+        export->front = &front;
+        query.state = TRIAL_DONE;
+    }
+    if (rc == 0 && !export->json) {
         trial_header(export);
         rc = write_row(export);
     }
-    return rc == 0 ? store_each_trial(export->store, &query, export->json ? trial_json : trial_csv, export, export->err)
-                   : rc;
+    if (rc == 0)
+        rc = store_each_trial(export->store, &query, export->json ? trial_json : trial_csv, export, export->err);
+    if (front_only)
+        pareto_front_release(&front);
+    export->front = NULL;
+    return rc;
 }
 
 int command_export(const struct command_line *line)
@@ -185,7 +217,7 @@ int command_export(const struct command_line *line)
     export.sweep = &sweep;
     export.spec = spec;
     if (rc == 0)
-        rc = line_has(line, "metrics") ? export_points(&export) : export_trials(&export);
+        rc = line_has(line, "metrics") ? export_points(&export) : export_trials(&export, line_has(line, "front"));
     if (export.out && fflush(export.out) != 0 && rc == 0)
         rc = err_set_errno(&err, "cannot write the export");
     if (export.out && export.out != stdout)

@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/fronts.h"
 #include "cli/report.h"
 #include "cli/table.h"
 
@@ -84,6 +85,8 @@ int command_status(const struct command_line *line)
             if (!sweep_state_terminal(row.state))
                 print_live(store_dir(store), row.key);
             if (spec)
+                rc = report_front_line(stdout, store, &row, spec, &err);
+            if (spec && rc == 0)
                 rc = report_best_table(stdout, store, &row, spec, STATUS_BEST, &err);
             if (rc == 0)
                 rc = report_failure(stdout, store, &row, &err);
@@ -98,6 +101,7 @@ int command_status(const struct command_line *line)
 struct list {
     struct store *store;
     struct sweep_row *sweep;
+    const struct spec *spec;
     struct table *table;
     bool json;
     struct err *err;
@@ -149,7 +153,7 @@ static int list_trial(void *context, const struct trial_row *row)
     list->count++;
     if (list->json) {
         struct str out = STR_INIT;
-        int rc = report_trial_json(&out, list->store, list->sweep, row, list->err);
+        int rc = report_trial_json(&out, list->store, list->sweep, list->spec, row, list->err);
         puts(str_get(&out));
         str_release(&out);
         return rc;
@@ -180,8 +184,8 @@ static int list_trials(const struct command_line *line, struct store *store, str
     if (word)
         query.state = (int)state;
     struct spec *spec = report_spec(sweep);
+    list.spec = spec;
     query.maximize = spec && spec->objectives[0].goal == GOAL_MAXIMIZE;
-    spec_free(spec);
     query.limit = line_u64(line, "limit", terminal_width(stdout) && !list.json ? LS_DEFAULT : 0);
     list.table = table_new(titles);
     int rc = store_each_trial(store, &query, list_trial, &list, err);
@@ -189,6 +193,7 @@ static int list_trials(const struct command_line *line, struct store *store, str
         table_print(list.table, stdout, terminal_width(stdout));
     if (rc == 0 && query.limit && list.count == query.limit && !line_has(line, "limit"))
         fprintf(stderr, "trawl: the first %llu; --limit 0 shows all\n", (unsigned long long)query.limit);
+    spec_free(spec);
     table_free(list.table);
     return rc;
 }
@@ -238,9 +243,11 @@ static int print_trial(struct store *store, const struct sweep_row *sweep, const
     char value[NUM_TEXT_MAX];
     struct spec *spec = report_spec(sweep);
     printf("trial %llu of sweep %s: %s\n", (unsigned long long)trial->number, sweep->key, trial_state_word(trial->state));
-    if (trial->values.has[0]) {
-        format_value(trial->values.at[0], value, sizeof value);
-        printf("%-11s %s\n", spec && spec->objective_count ? spec->objectives[0].name : "value", value);
+    for (size_t i = 0; i < OBJECTIVES_MAX; i++) {
+        if (!trial->values.has[i])
+            continue;
+        format_value(trial->values.at[i], value, sizeof value);
+        printf("%-11s %s\n", spec && i < spec->objective_count ? spec->objectives[i].name : "value", value);
     }
     printf("config      %s\n", trial->config);
     struct str command = STR_INIT;
@@ -273,8 +280,10 @@ int command_show(const struct command_line *line)
         rc = context_find_trial(store, line_positional(line, 0), &sweep, &trial, &err);
     if (rc == 0 && line_has(line, "json")) {
         struct str out = STR_INIT;
-        rc = report_trial_json(&out, store, &sweep, &trial, &err);
+        struct spec *spec = report_spec(&sweep);
+        rc = report_trial_json(&out, store, &sweep, spec, &trial, &err);
         puts(str_get(&out));
+        spec_free(spec);
         str_release(&out);
     } else if (rc == 0) {
         rc = print_trial(store, &sweep, &trial, &err);
@@ -285,32 +294,106 @@ int command_show(const struct command_line *line)
 
 // ---- best
 
+static int write_trials(struct str *out, struct store *store, const struct sweep_row *sweep, const struct spec *spec,
+                        const struct pareto_front *front, uint64_t top, struct err *err)
+{
+    int rc = 0;
+    str_addch(out, '[');
+    for (size_t i = 0; i < front->count && i < top && rc == 0; i++) {
+        struct trial_row trial;
+        rc = store_find_trial(store, sweep->id, front->ids[i], &trial, err);
+        if (rc != 0)
+            break;
+        str_add(out, i ? "," : "");
+        rc = report_trial_json(out, store, sweep, spec, &trial, err);
+        trial_row_release(&trial);
+    }
+    str_addch(out, ']');
+    return rc;
+}
+
+static int write_hypervolume(const struct command_line *line, struct str *out, const struct spec *spec,
+                             const struct pareto_front *front, struct err *err)
+{
+    double reference[OBJECTIVES_MAX], volume = 0;
+    const char *given = line_text(line, "reference");
+    int rc = given ? front_parse_reference(spec, given, reference, err) : 0;
+    if (rc != 0)
+        return rc;
+    if (line_has(line, "json")) {
+        front_write_json(out, spec, front, given ? reference : NULL);
+        return 0;
+    }
+    if (front->count > 0 && !front_hypervolume(front, given ? reference : NULL, &volume))
+        return err_set(err, ERR_LIMIT, "the hypervolume of %zu trials in %zu objectives would take minutes", front->count,
+                       front->objective_count);
+    json_write_double(out, volume);
+    return 0;
+}
+
+// The front, for a sweep of several objectives (and of one, with --hypervolume).
+static int best_front(const struct command_line *line, struct store *store, const struct sweep_row *sweep,
+                      const struct spec *spec, struct str *out, struct err *err)
+{
+    struct pareto_front front;
+    uint64_t top = line_u64(line, "top", UINT64_MAX);
+    if (spec->objective_count == 0)
+        return err_set(err, ERR_NOT_FOUND, "sweep %s names no objective, so it has no hypervolume", sweep->key);
+    if (line_has(line, "command"))
+        return err_set(err, ERR_USAGE, "sweep %s has several objectives and no one best trial: choose one of `trawl best %s` and see "
+                       "its command line with `trawl show`", sweep->key, sweep->key);
+    int rc = front_load(store, sweep, spec, &front, err);
+    if (rc != 0)
+        return rc;
+    if (line_has(line, "hypervolume"))
+        rc = write_hypervolume(line, out, spec, &front, err);
+    else if (front.count == 0)
+        rc = err_set(err, ERR_NOT_FOUND, "no trial of sweep %s has a value of every objective yet; `trawl status %s` tells more",
+                     sweep->key, sweep->key);
+    else if (line_has(line, "json"))
+        rc = write_trials(out, store, sweep, spec, &front, top, err);
+    else
+        rc = report_best_table(stdout, store, sweep, spec, top, err);
+    pareto_front_release(&front);
+    return rc;
+}
+
+static int best_one(const struct command_line *line, struct store *store, const struct sweep_row *sweep, const struct spec *spec,
+                    struct str *out, struct err *err)
+{
+    struct trial_row trial = {0};
+    int rc = report_best_trial(store, sweep, spec, &trial, err);
+    if (rc == 0 && line_has(line, "command"))
+        rc = report_command(out, spec, &trial, err);
+    else if (rc == 0 && line_has(line, "json"))
+        rc = report_trial_json(out, store, sweep, spec, &trial, err);
+    else if (rc == 0 && line_u64(line, "top", 1) > 1)
+        rc = report_best_table(stdout, store, sweep, spec, line_u64(line, "top", 1), err);
+    else if (rc == 0)
+        rc = print_trial(store, sweep, &trial, err);
+    trial_row_release(&trial);
+    return rc;
+}
+
 int command_best(const struct command_line *line)
 {
     struct store *store = NULL;
     struct sweep_row sweep = {0};
-    struct trial_row trial = {0};
     struct err err = {0};
     struct spec *spec = NULL;
     struct str out = STR_INIT;
     int rc = open_sweep(line, &store, &sweep, &err);
     if (rc == 0 && !(spec = report_spec(&sweep)))
         rc = err_set(&err, ERR_INVALID, "the spec of sweep %s cannot be read by this version", sweep.key);
+    if (rc == 0 && line_has(line, "reference") && !line_has(line, "hypervolume"))
+        rc = err_set(&err, ERR_USAGE, "--reference is for --hypervolume");
     if (rc == 0)
-        rc = report_best_trial(store, &sweep, spec, &trial, &err);
-    if (rc == 0 && line_has(line, "command"))
-        rc = report_command(&out, spec, &trial, &err);
-    else if (rc == 0 && line_has(line, "json"))
-        rc = report_trial_json(&out, store, &sweep, &trial, &err);
-    else if (rc == 0 && line_u64(line, "top", 1) > 1)
-        rc = report_best_table(stdout, store, &sweep, spec, line_u64(line, "top", 1), &err);
-    else if (rc == 0)
-        rc = print_trial(store, &sweep, &trial, &err);
+        rc = spec->objective_count > 1 || line_has(line, "hypervolume") ? best_front(line, store, &sweep, spec, &out, &err)
+                                                                         : best_one(line, store, &sweep, spec, &out, &err);
     if (rc == 0 && out.len)
         puts(str_get(&out));
     str_release(&out);
     spec_free(spec);
-    trial_row_release(&trial);
     return finish(line, store, &sweep, rc, &err);
 }
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "cli/fronts.h"
 #include "cli/table.h"
 #include "space/command.h"
 
@@ -62,16 +63,19 @@ static int parse_config(const struct spec *spec, const char *text, struct config
 static int each_best(void *context, const struct trial_row *row)
 {
     struct best_walk *walk = context;
-    if (!row->values.has[0])
+    size_t objective_count = walk->spec->objective_count;
+    if (!values_complete(&row->values, objective_count))
         return 0;
     if (walk->count++ == 0 && walk->first)
         copy_trial(walk->first, row);
     if (!walk->table)
         return 0;
     char value[NUM_TEXT_MAX];
-    format_value(row->values.at[0], value, sizeof value);
     table_cellf(walk->table, "%llu", (unsigned long long)row->number);
-    table_cell(walk->table, value);
+    for (size_t i = 0; i < objective_count; i++) {
+        format_value(row->values.at[i], value, sizeof value);
+        table_cell(walk->table, value);
+    }
     struct config config = {0};
     bool known = parse_config(walk->spec, row->config, &config, NULL) == 0;
     for (size_t i = 0; i < walk->column_count; i++) {
@@ -104,27 +108,71 @@ static struct trial_query best_query(const struct sweep_row *row, const struct s
                                 .limit = top};
 }
 
+// With several objectives the trials of the front, `top` of them.
+static int walk_front(struct store *store, const struct sweep_row *row, const struct spec *spec, uint64_t top,
+                      struct best_walk *walk, uint64_t *ret_left, struct err *err)
+{
+    struct pareto_front front;
+    int rc = front_load(store, row, spec, &front, err);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < front.count && i < top && rc == 0; i++) {
+        struct trial_row trial;
+        rc = store_find_trial(store, row->id, front.ids[i], &trial, err);
+        if (rc == 0)
+            rc = each_best(walk, &trial);
+        if (rc == 0)
+            trial_row_release(&trial);
+    }
+    *ret_left = front.count > top ? front.count - top : 0;
+    pareto_front_release(&front);
+    return rc;
+}
+
 int report_best_table(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
                       uint64_t top, struct err *err)
 {
-    if (spec->objective_count == 0)
+    size_t objective_count = spec->objective_count;
+    if (objective_count == 0)
         return 0;
     size_t columns[COLUMNS_MAX];
     struct best_walk walk = {.spec = spec, .columns = columns};
     walk.column_count = varying(spec->space, columns);
-    const char *titles[COLUMNS_MAX + 3] = {">trial"};
-    char *metric = xasprintf(">%s", spec->objectives[0].name);
-    titles[1] = metric;
+    const char *titles[COLUMNS_MAX + OBJECTIVES_MAX + 2] = {">trial"};
+    char *names[OBJECTIVES_MAX];
+    uint64_t left = 0;
+    for (size_t i = 0; i < objective_count; i++)
+        titles[1 + i] = names[i] = xasprintf(">%s", spec->objectives[i].name);
     for (size_t i = 0; i < walk.column_count; i++)
-        titles[2 + i] = space_param(spec->space, columns[i])->name;
+        titles[1 + objective_count + i] = space_param(spec->space, columns[i])->name;
     walk.table = table_new(titles);
     struct trial_query query = best_query(row, spec, top);
-    int rc = store_each_trial(store, &query, each_best, &walk, err);
+    int rc = objective_count > 1 ? walk_front(store, row, spec, top, &walk, &left, err)
+                                 : store_each_trial(store, &query, each_best, &walk, err);
     if (rc == 0 && walk.count > 0)
         table_print(walk.table, out, terminal_width(out));
+    if (rc == 0 && left > 0)
+        fprintf(out, "and %llu more on the front: trawl best %s\n", (unsigned long long)left, row->key);
     table_free(walk.table);
-    free(metric);
+    for (size_t i = 0; i < objective_count; i++)
+        free(names[i]);
     return rc;
+}
+
+int report_front_line(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec, struct err *err)
+{
+    struct pareto_front front;
+    struct str line = STR_INIT;
+    if (spec->objective_count < 2)
+        return 0;
+    int rc = front_load(store, row, spec, &front, err);
+    if (rc != 0)
+        return rc;
+    front_write_line(&line, spec, &front);
+    fprintf(out, "  %s\n", str_get(&line));
+    str_release(&line);
+    pareto_front_release(&front);
+    return 0;
 }
 
 int report_best_trial(struct store *store, const struct sweep_row *row, const struct spec *spec,
@@ -217,6 +265,27 @@ static void write_text(struct str *out, const char *key, const char *text)
         str_add(out, "null");
 }
 
+// Of several objectives: their names and goals, and the front in place of a best.
+static int write_objectives(struct str *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
+                            struct err *err)
+{
+    struct pareto_front front;
+    if (!spec || spec->objective_count < 2)
+        return 0;
+    int rc = front_load(store, row, spec, &front, err);
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < spec->objective_count; i++) {
+        str_add(out, i ? ",{\"name\":" : ",\"objectives\":[{\"name\":");
+        json_write_string(out, spec->objectives[i].name, strlen(spec->objectives[i].name));
+        str_addf(out, ",\"goal\":\"%s\"}", spec->objectives[i].goal == GOAL_MAXIMIZE ? "maximize" : "minimize");
+    }
+    str_add(out, "],\"front\":");
+    front_write_json(out, spec, &front, NULL);
+    pareto_front_release(&front);
+    return 0;
+}
+
 int report_json(struct str *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
                 struct err *err)
 {
@@ -232,11 +301,15 @@ int report_json(struct str *out, struct store *store, const struct sweep_row *ro
     for (int i = 0; i < TRIAL_STATE_COUNT; i++)
         str_addf(out, "%s\"%s\":%llu", i ? "," : "", trial_state_word((enum trial_state)i),
                  (unsigned long long)row->trials[i]);
-    str_add(out, "},\"best\":");
+    str_add(out, "}");
+    int rc = write_objectives(out, store, row, spec, err);
+    if (rc != 0)
+        return rc;
+    str_add(out, ",\"best\":");
     struct trial_row best = {0};
-    int rc = spec ? report_best_trial(store, row, spec, &best, NULL) : ERR_NOT_FOUND;
+    rc = spec && spec->objective_count < 2 ? report_best_trial(store, row, spec, &best, NULL) : ERR_NOT_FOUND;
     if (rc == 0)
-        rc = report_trial_json(out, store, row, &best, err);
+        rc = report_trial_json(out, store, row, spec, &best, err);
     else {
         str_add(out, "null");
         rc = 0;
@@ -246,8 +319,24 @@ int report_json(struct str *out, struct store *store, const struct sweep_row *ro
     return rc;
 }
 
+static void write_values(struct str *out, const struct spec *spec, const struct values *values)
+{
+    if (!spec || spec->objective_count < 2)
+        return;
+    for (size_t i = 0; i < spec->objective_count; i++) {
+        str_add(out, i ? "," : ",\"values\":{");
+        json_write_string(out, spec->objectives[i].name, strlen(spec->objectives[i].name));
+        str_addch(out, ':');
+        if (values->has[i])
+            json_write_double(out, values->at[i]);
+        else
+            str_add(out, "null");
+    }
+    str_addch(out, '}');
+}
+
 int report_trial_json(struct str *out, struct store *store, const struct sweep_row *sweep,
-                      const struct trial_row *trial, struct err *err)
+                      const struct spec *spec, const struct trial_row *trial, struct err *err)
 {
     str_addf(out, "{\"sweep\":\"%s\",\"trial\":%llu,\"state\":\"%s\",\"value\":", sweep->key,
              (unsigned long long)trial->number, trial_state_word(trial->state));
@@ -255,6 +344,7 @@ int report_trial_json(struct str *out, struct store *store, const struct sweep_r
         json_write_double(out, trial->values.at[0]);
     else
         str_add(out, "null");
+    write_values(out, spec, &trial->values);
     str_addf(out, ",\"config\":%s,\"attempts\":%u,\"created_ms\":%lld,\"started_ms\":%lld,\"ended_ms\":%lld",
              trial->config, trial->attempt_count, (long long)trial->created_ms,
              (long long)trial->started_ms, (long long)trial->ended_ms);

@@ -13,11 +13,15 @@ char *report_sweep_name(const char *given, const struct spec *spec, const char *
 // The spec stored with a sweep; NULL when this version cannot read it.
 struct spec *report_spec(const struct sweep_row *row);
 
-// The `top` best trials as a table: number, value, then the parameters that vary. Nothing when the sweep has no objective.
+// The `top` best trials as a table: number, value, then the parameters that vary; with several objectives, so many of the front, and how
+// many more there are. Nothing when the sweep has no objective.
 int report_best_table(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
                       uint64_t top, struct err *err);
 
-// The best trial; ERR_NOT_FOUND when none has a value.
+// With several objectives one line: the size of the front and its hypervolume.
+int report_front_line(FILE *out, struct store *store, const struct sweep_row *row, const struct spec *spec, struct err *err);
+
+// The best trial by the first objective; ERR_NOT_FOUND when none has a value.
 int report_best_trial(struct store *store, const struct sweep_row *row, const struct spec *spec,
                       struct trial_row *ret, struct err *err);
 
@@ -30,10 +34,12 @@ int report_failure(FILE *out, struct store *store, const struct sweep_row *row, 
 // One line: "k3x9ab12 resnet: finished, 24 done, 1 failed".
 void report_line(FILE *out, const struct sweep_row *row);
 
-// The sweep as a JSON object (appended): sweep, name, state, reason, method, metric, goal, counts, best.
+// The sweep as a JSON object (appended): sweep, name, state, reason, method, metric, goal, counts, best; with
+// several objectives also these and the front, and no best.
 int report_json(struct str *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
                 struct err *err);
 
-// A trial as a JSON object (appended): sweep, trial, state, value, config, summary, times, attempt.
-int report_trial_json(struct str *out, struct store *store, const struct sweep_row *sweep,
+// A trial as a JSON object (appended): sweep, trial, state, value, config, summary, times, attempt; with several objectives also values, by
+// name. `spec` may be NULL.
+int report_trial_json(struct str *out, struct store *store, const struct sweep_row *sweep, const struct spec *spec,
                       const struct trial_row *trial, struct err *err);

@@ -296,10 +296,11 @@ static void say_end(struct runner *runner, struct store *store, const struct swe
 {
     report_line(stdout, row);
     struct err err = {0};
+    report_front_line(stdout, store, row, spec, &err);
     report_best_table(stdout, store, row, spec, 5, &err);
     struct trial_row best = {0};
     struct str command = STR_INIT;
-    if (spec->objective_count > 0 && report_best_trial(store, row, spec, &best, NULL) == 0) {
+    if (spec->objective_count == 1 && report_best_trial(store, row, spec, &best, NULL) == 0) {
         printf("\nbest configuration (trial %llu): %s\n", (unsigned long long)best.number, best.config);
         if (report_command(&command, spec, &best, &err) == 0)
             printf("run it again: %s\n", str_get(&command));

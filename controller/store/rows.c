@@ -112,10 +112,12 @@ static const char *others_write(const struct values *values, struct str *out)
         char text[NUM_TEXT_MAX];
         double value = values->at[i];
         str_addch(out, i == 1 ? '[' : ',');
-        if (values->has[i])
+        if (values->has[i] && isfinite(value)) {
             num_format_double(value, text);
-        // What JSON has no number for is a text, so that SQLite can read the list.
-        str_addf(out, !values->has[i] ? "null" : isfinite(value) ? "%s" : "\"%s\"", text);
+            str_add(out, text);
+        } else { // what JSON has no number for is a text, so that SQLite can read the list
+            str_add(out, !values->has[i] ? "null" : isnan(value) ? "\"NaN\"" : value < 0 ? "\"-Infinity\"" : "\"Infinity\"");
+        }
     }
     if (count > 1)
         str_addch(out, ']');
