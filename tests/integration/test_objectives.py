@@ -137,7 +137,7 @@ class Suggest(Case):
         self.assertEqual(front, {1: {"loss": 2.0, "gain": 3.0}, 2: {"loss": 1.0, "gain": 1.0}})
 
     def test_bad_tells_are_refused_and_may_be_mended(self):
-        bad = [({"value": 1}, "needs \"values\""), ({"values": [1]}, "list of 2"), ({"values": {"loss": 1}}, "gain"),
+        bad = [({"value": 1}, "\"values\" is needed"), ({"values": [1]}, "list of 2"), ({"values": {"loss": 1}}, "gain"),
                ({"values": {"loss": 1, "gain": "x"}}, "gain"), ({"values": {"loss": 1, "gain": 1, "other": 1}}, "other"),
                ({"values": 3}, "object by name"), ({"values": [1, None]}, "gain"), ({"value": 1, "values": [1, 2]}, "not both"), ({}, "value")]
         answers = self.talk(HEAD + METRICS, {"op": "ask"}, *({"op": "tell", "id": 1, **members} for members, _ in bad),
