@@ -410,6 +410,30 @@ static void test_tpe_gives_the_same_again_and_after_a_restore(void **state)
     spec_free(spec);
 }
 
+static void test_tpe_suggests_what_it_always_did(void **state)
+{
+    (void)state;
+    struct spec *spec = spec_of(mixed_space);
+    struct strategy *strategy = tpe_of(spec, 5);
+    struct str all = STR_INIT;
+    for (uint64_t point = 1; point <= 30; point++) {
+        struct config config = asked(strategy, point);
+        if (point > 27) {
+            config_write_json(&all, spec->space, &config);
+            str_addch(&all, '\n');
+        }
+        tell_done(strategy, point, mixed(spec, &config));
+        config_release(&config);
+    }
+    assert_string_equal(str_get(&all), // at every optimisation level
+                        "{\"bias\":false,\"layers\":2,\"lr\":0.3191168944541155,\"opt\":\"adagrad\",\"width\":64}\n"
+                        "{\"bias\":false,\"layers\":7,\"lr\":0.17406591445687303,\"opt\":\"adagrad\",\"width\":64}\n"
+                        "{\"bias\":false,\"layers\":5,\"lr\":0.13360087016898398,\"opt\":\"adagrad\",\"width\":32}\n");
+    str_release(&all);
+    strategy_free(strategy);
+    spec_free(spec);
+}
+
 // ---- What it may be told
 
 static double value_for(const char *how, uint64_t point)
@@ -668,6 +692,7 @@ int main(void)
         cmocka_unit_test(test_tpe_beats_random_draws),
         cmocka_unit_test(test_tpe_maximizes_when_the_goal_says_so),
         cmocka_unit_test(test_tpe_gives_the_same_again_and_after_a_restore),
+        cmocka_unit_test(test_tpe_suggests_what_it_always_did),
         cmocka_unit_test(test_tpe_gives_valid_points_whatever_the_values_are),
         cmocka_unit_test(test_tpe_counts_no_value_that_is_not_finite_as_good),
         cmocka_unit_test(test_tpe_keeps_away_from_what_failed),
