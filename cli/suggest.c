@@ -1,7 +1,7 @@
 // trawl suggest: ask and tell a strategy over JSON lines on stdin and stdout, for any program that wants the strategies alone.
 //
 // Ids are 1, 2, 3, ... in the order of asks. A bad line is answered with {"error": ...} and the stream goes on; so is a tell of an
-// unknown id, or of one that was told before. Prior results have no id and are never the best.
+// unknown id, or of one that was told before. A trial that goes on from another (hyperband) has that one's id as "parent". Prior results have no id and are never the best.
 
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -79,6 +79,9 @@ static int op_ask(struct session *session, const struct json_object *request, st
         session->count++;
         str_addf(out, "%s{\"id\":%zu,\"config\":", i ? "," : "", session->count);
         config_write_json(out, session->spec->space, &point->config);
+        uint64_t parent = strategy_note(session->strategy).parent;
+        if (parent > 0)
+            str_addf(out, ",\"parent\":%llu", (unsigned long long)parent);
         if (why && note) {
             str_add(out, ",\"why\":");
             json_write_string(out, note, strlen(note));

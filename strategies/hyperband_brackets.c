@@ -210,7 +210,7 @@ void hb_assign(struct hyperband *hb)
         hb->trials[i]->placed = hb->trials[i]->promoted = false;
         hb->trials[i]->parent = NULL;
     }
-    for (size_t i = 0; i < hb->count; i++)
+    for (size_t i = 0; i < hb->count && hb->trials[i]->point < STRATEGY_PRIOR_POINTS; i++)
         hb_place(hb, hb->trials[i], parent_of(hb, hb->trials[i]));
     for (size_t i = 0; i < hb->count; i++)
         if (hb->trials[i]->told)

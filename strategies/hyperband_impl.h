@@ -4,6 +4,7 @@
 // a list of trials; which place of which bracket each has is a function of the points' numbers, configurations and budgets
 // alone, so that a restored strategy finds the same places:
 // - a trial with a trial of the same configuration one level below is that one's promotion and in its bracket;
+// - a prior result (STRATEGY_PRIOR_POINTS) has no place: there is no run to go on from;
 // - any other one begins: at level L it takes the next place of the brackets that begin at L, round after round.
 #pragma once
 

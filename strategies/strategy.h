@@ -115,6 +115,10 @@ void strategy_report(struct strategy *strategy, uint64_t point, int64_t step, do
 uint64_t strategy_cursor(const struct strategy *strategy);
 int strategy_seek(struct strategy *strategy, uint64_t cursor, struct err *err);
 
+// Points from here on are of no trial: results from elsewhere (priors), restored and told like others. They have no run that
+// another could go on from.
+#define STRATEGY_PRIOR_POINTS (UINT64_C(1) << 63)
+
 // Restore: a point that this or an earlier process was given (also an enqueued or imported one, whose
 // configuration need not come from ask), before its tell. Indexed strategies need no call.
 void strategy_restore(struct strategy *strategy, uint64_t point, const struct config *config);

@@ -134,7 +134,7 @@ struct prior_row {
 };
 
 // Points of priors have names of their own, so that they never meet those of trials.
-#define PRIOR_POINT(number) ((UINT64_C(1) << 63) + (number))
+#define PRIOR_POINT(number) (STRATEGY_PRIOR_POINTS + (number))
 
 struct attempt_row {
     uint64_t id;            // the fence

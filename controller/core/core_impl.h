@@ -92,6 +92,7 @@ struct sweep {
     struct point *points;
     bool asking;            // an ask is out
     uint64_t ask_after_ms;
+    bool awaits_tell;       // its strategy has nothing before another tell
     uint64_t asked_tells;   // tells when it was asked
     uint64_t asked_point;   // the last point of the ask that is out,
     uint32_t asked_count;   // and how many it is for

@@ -240,8 +240,29 @@ void core_hold(struct core *core, uint64_t id)
 
 // ---- Suggestions
 
+#define AGAIN_LATER_MS 1000
+
+// A strategy that learns says ERR_AGAIN until it is told something: while something may still be told, asking does not help.
+static bool waits_for_tell(const struct sweep *sweep)
+{
+    return sweep->awaits_tell && sweep->row.tell_count == sweep->asked_tells &&
+           sweep->row.trials[TRIAL_PENDING] + sweep->row.trials[TRIAL_RUNNING] > 0;
+}
+
+// Others (a grid that is almost infeasible) are asked again at once. One that learns and has nothing in flight should not say it.
+static void ask_again(struct sweep *sweep, struct now now, size_t given)
+{
+    const struct strategy_method *method = strategy_find(sweep->spec->strategy);
+    sweep->awaits_tell = method && (method->caps & STRATEGY_LEARNS);
+    sweep->ask_after_ms = sweep->awaits_tell ? now.mono_ms + AGAIN_LATER_MS : given > 0 ? 0 : now.mono_ms + 1;
+    if (sweep->awaits_tell && (sweep->row.tell_count != sweep->asked_tells || waits_for_tell(sweep)))
+        sweep->ask_after_ms = 0;
+}
+
 void sweep_ask(struct core *core, struct now now, struct sweep *sweep, uint64_t room)
 {
+    if (waits_for_tell(sweep))
+        return;
     if (!sweep_gives(core, sweep) || sweep->asking || sweep->row.exhausted || room <= sweep->pending_count ||
         now.mono_ms < sweep->ask_after_ms)
         return;
@@ -256,6 +277,7 @@ void sweep_ask(struct core *core, struct now now, struct sweep *sweep, uint64_t 
                                                    .first_point = sweep->row.point_count + 1,
                                                    .count = (uint32_t)(points < ASK_MAX ? points : ASK_MAX)};
     sweep->asking = true;
+    sweep->awaits_tell = false;
     sweep->asked_count = batch->asks[batch->ask_count - 1].count;
     sweep->asked_point = sweep->row.point_count + sweep->asked_count;
     sweep->asked_tells = sweep->row.tell_count;
@@ -319,7 +341,7 @@ void core_suggested(struct core *core, struct now now, uint64_t id, const struct
     if (outcome == ERR_EXHAUSTED)
         sweep->row.exhausted = true;
     else if (outcome == ERR_AGAIN)
-        sweep->ask_after_ms = count > 0 ? 0 : now.mono_ms + 1;
+        ask_again(sweep, now, count);
     else if (outcome != 0 && sweep->row.state == SWEEP_RUNNING)
         sweep_set_state(core, now, sweep, SWEEP_PAUSED, batch_stringf(core->batch, "no configuration could be found: %s", reason));
     sweep_store(core, sweep); // with the trials, whatever else this turn does

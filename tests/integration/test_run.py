@@ -242,6 +242,22 @@ class Examples(Case):
         for (epochs,) in self.query("select s.json from summary s join trial t on t.attempt = s.attempt where t.state = 'stopped'"):
             self.assertTrue(5 <= int(epochs) < 60, "each left its loop between a rung and the end")
 
+    def test_hyperband_example_goes_on_from_checkpoints(self):
+        sweep = self.run_example("hyperband")
+        self.assertEqual(sweep["trials"]["done"], 69)  # 27+9+3+1, 12+4+1, 6+2, 4
+        self.assertLess(sweep["best"]["value"], 0.02)
+        self.assertEqual(sweep["best"]["config"]["epochs"], 27)
+        rows = self.query("select t.parent, t.config, p.config, s.json from trial t join summary s on s.attempt = t.attempt "
+                          "left join trial p on p.number = t.parent and p.sweep = t.sweep")
+        self.assertEqual(len(rows), 69)
+        self.assertEqual(sum(1 for row in rows if row[0]), 20)
+        for number, config, parent, first in rows:
+            config, parent = json.loads(config), json.loads(parent) if number else {"epochs": 0}
+            self.assertEqual(int(first), parent["epochs"])  # trained on from where the other had ended
+            if number:
+                self.assertEqual(config["epochs"], 3 * parent["epochs"])
+                self.assertEqual({**config, "epochs": 0}, {**parent, "epochs": 0})
+
     def test_printed_example_is_read_by_its_pattern(self):
         sweep = self.run_example("printed")
         self.assertEqual(sweep["best"]["config"], {"depth": 3, "rate": 0.1})

@@ -389,6 +389,56 @@ static void test_core_cancel_gives_way_when_the_run_ended_well_before(void **sta
     assert_trial(world, 1, 1, TRIAL_DONE);
 }
 
+// ---- Strategies that must wait
+
+#define HYPERBAND                                                                                                        \
+    "method: hyperband\nmetric: {name: loss, goal: minimize}\nstrategy: {budget: epochs, iterations: 1}\n"              \
+    "parameters: {epochs: {min: 1, max: 3}, x: {min: 0.0, max: 1.0}}\ncommand: ['true']\n"
+
+static void test_core_asks_again_only_after_a_tell_when_the_strategy_must_wait(void **state)
+{
+    struct world *world = *state;
+    submit(world, HYPERBAND); // brackets of 3 and then 1, and of 2 trials
+    connect_agent(world, 0, (struct machine){.slots = 8});
+    assert_int_equal(world->sweeps[1].trial_count, 5);
+    size_t asks = world->ask_count;
+    for (int i = 0; i < 10; i++)
+        turn(world, 1000);
+    assert_int_equal(world->ask_count, asks);
+    report_started(world, 0, 1);
+    finish(world, 0, 1, LINE, "success", 0);
+    assert_true(world->ask_count > asks); // what it was told may have changed its mind
+    asks = world->ask_count;
+    turn(world, 1000);
+    assert_int_equal(world->ask_count, asks);
+    for (uint64_t attempt = 2; attempt <= 6; attempt++) {
+        report_started(world, 0, attempt);
+        finish(world, 0, attempt, LINE, "success", 0);
+    }
+    assert_int_equal(world->sweeps[1].trial_count, 6); // the best of the three went on
+    assert_sweep(world, 1, SWEEP_FINISHED);
+}
+
+static void test_core_asks_at_once_when_the_tell_came_before_the_answer(void **state)
+{
+    struct world *world = *state;
+    submit(world, HYPERBAND);
+    connect_agent(world, 0, (struct machine){.slots = 5});
+    report_started(world, 0, 1);
+    finish(world, 0, 1, LINE, "success", 0);
+    world->hold_answers = true;
+    report_started(world, 0, 2);
+    finish(world, 0, 2, LINE, "success", 0); // asks
+    assert_int_equal(world->held_ask_count, 1);
+    report_started(world, 0, 3);
+    finish(world, 0, 3, LINE, "success", 0); // the third of three: one may go on now
+    assert_int_equal(world->held_ask_count, 1);
+    world->hold_answers = false;
+    core_suggested(world->core, world->now, 1, NULL, 0, 0, ERR_AGAIN, "as of the second");
+    turn(world, 0);
+    assert_int_equal(world->sweeps[1].trial_count, 6);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -420,6 +470,8 @@ int main(void)
         TEST(test_core_cancel_holds_when_the_controller_restarts),
         TEST(test_core_cancel_holds_when_the_agent_is_lost),
         TEST(test_core_cancel_gives_way_when_the_run_ended_well_before),
+        TEST(test_core_asks_again_only_after_a_tell_when_the_strategy_must_wait),
+        TEST(test_core_asks_at_once_when_the_tell_came_before_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -532,6 +532,31 @@ static void test_hyperband_promotes_an_enqueued_point_when_it_is_good(void **sta
     search_free(search);
 }
 
+static void test_bohb_learns_from_priors_but_never_promotes_them(void **state)
+{
+    (void)state;
+    struct search *search = search_new("bohb", "minimize", "budget: epochs, random_fraction: 0", two_params);
+    struct config config;
+    for (uint64_t i = 1; i <= 8; i++) {
+        config_from_unit(search->spec->space, (double[]){0.9999, (double)i / 10, 0.5}, &config); // epochs: 81
+        strategy_restore(search->strategy, STRATEGY_PRIOR_POINTS + i, &config);
+        struct outcome outcome = outcome_of(POINT_DONE, (double)i);
+        strategy_tell(search->strategy, STRATEGY_PRIOR_POINTS + i, &outcome);
+        config_release(&config);
+    }
+    config_from_unit(search->spec->space, (double[]){0.0, 0.1, 0.5}, &config); // the best of them with epochs: 1
+    strategy_restore(search->strategy, STRATEGY_PRIOR_POINTS + 9, &config);
+    struct outcome best = outcome_of(POINT_DONE, -1);
+    strategy_tell(search->strategy, STRATEGY_PRIOR_POINTS + 9, &best);
+    config_release(&config);
+    for (uint64_t point = 1; point <= 81; point++) {
+        assert_int_equal(point_of(search), point);
+        assert_true(number(search, point, "epochs") == 1);
+        assert_non_null(strstr(search->notes[point], "by the model of 8 results at epochs = 81"));
+    }
+    search_free(search);
+}
+
 // ---- Quality
 
 // The best loss at full budget after runs of `budget` epochs in all, by 4 workers in simulated time. A promoted run goes on from
@@ -637,6 +662,7 @@ int main(void)
         cmocka_unit_test(test_bohb_gives_the_same_when_restored),
         cmocka_unit_test(test_hyperband_ignores_points_of_other_budgets_when_restored),
         cmocka_unit_test(test_hyperband_promotes_an_enqueued_point_when_it_is_good),
+        cmocka_unit_test(test_bohb_learns_from_priors_but_never_promotes_them),
         cmocka_unit_test(test_hyperband_is_as_good_as_lot_when_it_has_a_third_of_the_budget),
         cmocka_unit_test(test_bohb_is_better_than_hyperband_when_both_have_the_same_budget),
     };
