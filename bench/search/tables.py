@@ -27,19 +27,23 @@ def short(value):
 
 
 def regret_table(results, out):
-    """Median simple regret at each budget (quartiles at the last) and milliseconds of CPU a trial."""
+    """Median and quartiles of simple regret at each budget, and milliseconds of CPU a trial."""
     for (problem, workers), strategies in group(results).items():
         trials = min(len(r["curve"]) for runs in strategies.values() for r in runs)
         budgets = budgets_of(trials)
         out.write("\n%s%s\n" % (problem, ", %d workers" % workers if workers > 1 else ""))
-        out.write("  %-22s %s  %-19s %8s  seeds\n" % ("", " ".join("%9s" % ("@%d" % b) for b in budgets), "  quartiles", "ms"))
-        order = sorted(strategies, key=lambda s: statistics.median(r["curve"][trials - 1] for r in strategies[s]))
-        for strategy in order:
+        out.write("  %-18s %s %8s seeds\n" % ("", " ".join("%-26s" % ("     @%d (quartiles)" % b) for b in budgets), "ms"))
+        rows = []
+        for strategy, runs in strategies.items():
+            cells = []
+            for budget in budgets:
+                values = [r["curve"][budget - 1] for r in runs]
+                cells.append((statistics.median(values), quantile(values, 0.25), quantile(values, 0.75)))
+            rows.append((cells[-1][0], strategy, cells))
+        for _, strategy, cells in sorted(rows):
             runs = strategies[strategy]
-            cells = [statistics.median(r["curve"][b - 1] for r in runs) for b in budgets]
-            last = [r["curve"][trials - 1] for r in runs]
-            out.write("  %-22s %s  %-19s %8.2f  %d\n" % (strategy, " ".join("%9s" % short(c) for c in cells),
-                      "(%s..%s)" % (short(quantile(last, 0.25)), short(quantile(last, 0.75))), statistics.median(r["ms"] for r in runs), len(runs)))
+            out.write("  %-18s %s %8.2f %d\n" % (strategy, " ".join("%8s %-17s" % (short(m), "(%s..%s)" % (short(q1), short(q3))) for m, q1, q3 in cells),
+                      statistics.median(r["ms"] for r in runs), len(runs)))
 
 
 def ranks(values):
@@ -50,7 +54,7 @@ def ranks(values):
 
 def rank_table(results, out):
     """The average rank of the medians over the problems that every strategy ran, by workers and budget; and the normalised score
-    (median of random - regret) / (median of random - least regret), 1 the best of those compared, 0 random."""
+    (median of random - regret) / (median of random - least regret), 1 the best of those compared, 0 random; problems where random itself is best have none."""
     by_workers = {}
     for (problem, workers), strategies in group(results).items():
         by_workers.setdefault(workers, {})[problem] = strategies
@@ -83,4 +87,4 @@ def rank_table(results, out):
                 rows[strategy].append((total[strategy] / len(problems), score[strategy] / scored if scored else float("nan")))
         out.write("  %-22s %s\n" % ("", " ".join("%14s" % ("@%d" % b) for b in budgets)))
         for strategy in sorted(everyone, key=lambda s: rows[s][-1]):
-            out.write("  %-22s %s\n" % (strategy, " ".join("%6.2f (%5.2f)" % cell for cell in rows[strategy])))
+            out.write("  %-22s %s\n" % (strategy, " ".join("%6.2f (%5s)" % (rank, "-" if math.isnan(score) else "%.2f" % score) for rank, score in rows[strategy])))
