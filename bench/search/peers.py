@@ -47,9 +47,12 @@ class Trawl:
         self.process = subprocess.Popen([program, "suggest", self.file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def say(self, message):
-        self.process.stdin.write(json.dumps(message) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        try:
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
         if not line:
             raise RuntimeError("`trawl suggest` ended, with %s" % self.process.wait())
         answer = json.loads(line)
