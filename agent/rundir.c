@@ -68,8 +68,11 @@ static void write_launch(struct str *out, const struct rundir_run *run)
     add_number(out, item->lease_ms);
     add_number(out, item->memory_bytes);
     add_number(out, item->cpus);
-    add_text(out, item->pattern ? item->pattern : "");
-    add_text(out, item->metric ? item->metric : "");
+    add_number(out, 2 * item->pattern_count);
+    for (size_t i = 0; i < item->pattern_count; i++) {
+        add_text(out, item->patterns[i].metric);
+        add_text(out, item->patterns[i].pattern);
+    }
     add_text(out, run->working_dir);
     add_number(out, item->argc);
     for (size_t i = 0; i < item->argc; i++)

@@ -38,7 +38,7 @@ static uint64_t number(struct reader *reader)
     return value;
 }
 
-static char **list(struct reader *reader)
+static char **list(struct reader *reader, uint64_t *ret_count)
 {
     uint64_t count = number(reader);
     if (reader->bad || count > (uint64_t)(reader->end - reader->at)) {
@@ -50,6 +50,7 @@ static char **list(struct reader *reader)
         items[i] = field(reader);
     if (!items)
         reader->bad = 1;
+    *ret_count = count;
     return items;
 }
 
@@ -57,6 +58,7 @@ int launch_parse(char *data, size_t len, struct launch *ret)
 {
     struct reader reader = {.at = data, .end = data + len};
     struct launch launch = {.data = data};
+    uint64_t pattern_count = 0, count = 0;
     const char *head = field(&reader);
     if (!head || strcmp(head, "trawl-launch 1") != 0)
         reader.bad = 1;
@@ -66,13 +68,15 @@ int launch_parse(char *data, size_t len, struct launch *ret)
     launch.lease_ms = number(&reader);
     launch.memory_bytes = number(&reader);
     launch.cpus = number(&reader);
-    launch.pattern = field(&reader);
-    launch.metric = field(&reader);
+    if (!reader.bad)
+        launch.patterns = list(&reader, &pattern_count);
+    if (pattern_count % 2 != 0)
+        reader.bad = 1;
     launch.working_dir = field(&reader);
     if (!reader.bad)
-        launch.argv = list(&reader);
+        launch.argv = list(&reader, &count);
     if (!reader.bad)
-        launch.env = list(&reader);
+        launch.env = list(&reader, &count);
     const char *tail = reader.bad ? NULL : field(&reader);
     if (reader.bad || !tail || strcmp(tail, "end") != 0 || !launch.argv[0]) {
         launch_release(&launch);
@@ -84,6 +88,7 @@ int launch_parse(char *data, size_t len, struct launch *ret)
 
 void launch_release(struct launch *launch)
 {
+    free(launch->patterns);
     free(launch->argv);
     free(launch->env);
     free(launch->data);

@@ -1,7 +1,7 @@
 // The launch file: what the shim starts. Written by the agent, read by the shim; libc only.
 //
 // Text fields, each ended by NUL, in this order: "trawl-launch 1", attempt, timeout_ms, grace_ms, lease_ms, memory_bytes,
-// cpus, pattern, metric, working_dir, argc, argv..., envc, env..., "end". Numbers are decimal. A reader refuses anything else.
+// cpus, twice the number of patterns, metric and pattern of each..., working_dir, argc, argv..., envc, env..., "end". Numbers are decimal. A reader refuses anything else.
 #pragma once
 
 #include <stddef.h>
@@ -16,7 +16,8 @@
 
 struct launch {
     uint64_t attempt, timeout_ms, grace_ms, lease_ms, memory_bytes, cpus;
-    char *pattern, *metric, *working_dir; // inside `data`
+    char *working_dir;                    // inside `data`
+    char **patterns;                      // metric, expression, metric, expression, ..., NULL; as argv
     char **argv, **env;                   // NULL-terminated; the arrays are owned, the strings inside `data`
     char *data;
 };

@@ -431,7 +431,7 @@ static int start(struct shim *shim)
     shim->err = (struct output){.dir_fd = shim->dir_fd, .pipe_fd = err[0], .file_fd = -1, .name = "stderr.log"};
     fcntl(out[0], F_SETFL, O_NONBLOCK);
     fcntl(err[0], F_SETFL, O_NONBLOCK);
-    shim->pattern = pattern_new(shim->dir_fd, shim->launch.pattern, shim->launch.metric);
+    shim->pattern = pattern_new(shim->dir_fd, shim->launch.patterns);
     shim->started_ms = wall_ms();
     shim->start_ms = mono_ms();
     if (shim->launch.lease_ms)

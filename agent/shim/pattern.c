@@ -1,4 +1,4 @@
-// metric.pattern: a PCRE2 expression over printed lines. Group 1, or the group named `value`, is the objective; other named groups are
+// metric.pattern: PCRE2 expressions over printed lines, one for each objective that has one. Group 1, or the group named `value`, is the objective; other named groups are
 // metrics of their names. Matches become lines of metrics.jsonl. Match limits bound what a bad expression can cost.
 
 #include "agent/shim/shim.h"
@@ -17,35 +17,52 @@
 #define LINE_MAX_BYTES 65536
 #define NUMBER_MAX 64
 
-struct pattern {
+#define EXPRESSIONS_MAX 8 // one for each objective
+
+struct expression {
     pcre2_code *code;
     pcre2_match_data *match;
+    const char *metric;
+};
+
+struct pattern {
+    struct expression expressions[EXPRESSIONS_MAX];
+    size_t count;
     pcre2_match_context *limits;
     int dir_fd, fd;
-    const char *metric;
     char line[LINE_MAX_BYTES];
     size_t len;
     bool too_long;
 };
 
-struct pattern *pattern_new(int dir_fd, const char *expression, const char *metric)
+// One that does not compile is left out: the spec was checked, so it is a newer controller's syntax.
+static void add_expression(struct pattern *pattern, const char *metric, const char *text)
 {
     int error;
     PCRE2_SIZE at;
-    if (!*expression)
-        return NULL;
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)expression, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, &error, &at, NULL);
-    struct pattern *pattern = code ? calloc(1, sizeof *pattern) : NULL;
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, PCRE2_NEVER_BACKSLASH_C, &error, &at, NULL);
+    if (!code)
+        return;
+    pattern->expressions[pattern->count++] =
+        (struct expression){.code = code, .match = pcre2_match_data_create_from_pattern(code, NULL), .metric = metric};
+}
+
+struct pattern *pattern_new(int dir_fd, char *const *pairs)
+{
+    struct pattern *pattern = *pairs ? calloc(1, sizeof *pattern) : NULL;
     if (!pattern)
-        return NULL; // the spec was checked: this is a newer controller's syntax
-    pattern->code = code;
-    pattern->match = pcre2_match_data_create_from_pattern(code, NULL);
+        return NULL;
+    for (; *pairs && pattern->count < EXPRESSIONS_MAX; pairs += 2)
+        add_expression(pattern, pairs[0], pairs[1]);
+    if (pattern->count == 0) {
+        free(pattern);
+        return NULL;
+    }
     pattern->limits = pcre2_match_context_create(NULL);
     pcre2_set_match_limit(pattern->limits, 100000);
     pcre2_set_depth_limit(pattern->limits, 10000);
     pattern->dir_fd = dir_fd;
     pattern->fd = -1;
-    pattern->metric = metric;
     return pattern;
 }
 
@@ -93,19 +110,19 @@ static size_t add_member(char *out, size_t at, size_t size, const char *name, co
     return at + (size_t)snprintf(out + at, size - at, "\":%s", number);
 }
 
-static void match_line(struct pattern *pattern)
+static void match_expression(struct pattern *pattern, const struct expression *expression)
 {
     char out[4096] = "{";
     size_t at = 1;
-    int groups = pcre2_match(pattern->code, (PCRE2_SPTR)pattern->line, pattern->len, 0, 0, pattern->match, pattern->limits);
+    int groups = pcre2_match(expression->code, (PCRE2_SPTR)pattern->line, pattern->len, 0, 0, expression->match, pattern->limits);
     if (groups < 2)
         return;
-    const PCRE2_SIZE *spans = pcre2_get_ovector_pointer(pattern->match);
+    const PCRE2_SIZE *spans = pcre2_get_ovector_pointer(expression->match);
     uint32_t names = 0, entry = 0;
     PCRE2_SPTR table = NULL;
-    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMECOUNT, &names);
-    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMEENTRYSIZE, &entry);
-    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMETABLE, &table);
+    pcre2_pattern_info(expression->code, PCRE2_INFO_NAMECOUNT, &names);
+    pcre2_pattern_info(expression->code, PCRE2_INFO_NAMEENTRYSIZE, &entry);
+    pcre2_pattern_info(expression->code, PCRE2_INFO_NAMETABLE, &table);
     bool named_value = false, first_is_named = false;
     for (uint32_t i = 0; i < names; i++, table += entry) {
         int group = table[0] << 8 | table[1];
@@ -113,12 +130,12 @@ static void match_line(struct pattern *pattern)
         first_is_named = first_is_named || group == 1;
         if (group >= groups)
             continue;
-        bool is_value = strcmp(name, "value") == 0 || strcmp(name, pattern->metric) == 0;
+        bool is_value = strcmp(name, "value") == 0 || strcmp(name, expression->metric) == 0;
         named_value = named_value || is_value;
-        at = add_member(out, at, sizeof out - 64, is_value ? pattern->metric : name, pattern->line, spans + 2 * group);
+        at = add_member(out, at, sizeof out - 64, is_value ? expression->metric : name, pattern->line, spans + 2 * group);
     }
     if (!named_value && !first_is_named)
-        at = add_member(out, at, sizeof out - 64, pattern->metric, pattern->line, spans + 2);
+        at = add_member(out, at, sizeof out - 64, expression->metric, pattern->line, spans + 2);
     if (at == 1)
         return;
     struct timespec now;
@@ -128,6 +145,12 @@ static void match_line(struct pattern *pattern)
         pattern->fd = openat(pattern->dir_fd, "metrics.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     ssize_t n = pattern->fd >= 0 ? write(pattern->fd, out, at) : -1;
     (void)n; // a full disk shows at the controller as a missing objective
+}
+
+static void match_line(struct pattern *pattern)
+{
+    for (size_t i = 0; i < pattern->count; i++)
+        match_expression(pattern, &pattern->expressions[i]);
 }
 
 void pattern_feed(void *context, const char *data, size_t len)
@@ -167,7 +190,9 @@ void pattern_finish(struct pattern *pattern, bool sync)
         close(pattern->fd);
     }
     pcre2_match_context_free(pattern->limits);
-    pcre2_match_data_free(pattern->match);
-    pcre2_code_free(pattern->code);
+    for (size_t i = 0; i < pattern->count; i++) {
+        pcre2_match_data_free(pattern->expressions[i].match);
+        pcre2_code_free(pattern->expressions[i].code);
+    }
     free(pattern);
 }

@@ -28,7 +28,8 @@ void output_finish(struct output *output, bool sync); // append marker and tail,
 // ---- pattern.c: metrics out of printed lines
 
 struct pattern;
-struct pattern *pattern_new(int dir_fd, const char *expression, const char *metric); // NULL: no pattern, or it does not compile
+// `pairs`: launch.patterns. NULL: there is none, or none that compiles.
+struct pattern *pattern_new(int dir_fd, char *const *pairs);
 void pattern_feed(void *pattern, const char *data, size_t len);
 void pattern_finish(struct pattern *pattern, bool sync);
 

@@ -62,6 +62,18 @@ static void set_argv(struct msg_launch_item *item, const struct sweep *sweep, co
     config_release(&config);
 }
 
+// Also that of a `metric:` without a name: its named groups are metrics.
+static void set_patterns(struct msg_launch_item *item, const struct spec *spec)
+{
+    item->patterns = xcalloc(OBJECTIVES_MAX, sizeof *item->patterns);
+    for (size_t i = 0; i < OBJECTIVES_MAX; i++) {
+        const struct objective *objective = &spec->objectives[i];
+        if (objective->pattern)
+            item->patterns[item->pattern_count++] =
+                (struct msg_pattern){.metric = xstrdup(objective->name ? objective->name : ""), .pattern = xstrdup(objective->pattern)};
+    }
+}
+
 // The same for every retry of a trial, another for each repeat; 31 bits, which every library takes.
 static uint64_t seed_of(const struct sweep *sweep, const struct trial *trial)
 {
@@ -85,12 +97,11 @@ static void fill_item(struct msg_launch_item *item, const struct core *core, con
                                      .working_dir = xstrdup(spec->working_dir ? spec->working_dir : ""),
                                      .timeout_ms = spec->timeout_ms,
                                      .grace_ms = spec->grace_ms,
-                                     .pattern = xstrdup(spec->objectives[0].pattern ? spec->objectives[0].pattern : ""),
-                                     .metric = xstrdup(spec->objective_count ? spec->objectives[0].name : ""),
                                      .cpus = row->cpus,
                                      .memory_bytes = row->memory_bytes};
     set_argv(item, sweep, trial);
     set_env(item, sweep, trial);
+    set_patterns(item, spec);
     item->gpu_count = row->gpu_count;
     if (item->gpu_count)
         item->gpus = xmemdup(row->gpus, item->gpu_count * sizeof *item->gpus);
@@ -115,7 +126,9 @@ static size_t json_bytes(const char *text)
 static size_t item_bytes(const struct msg_launch_item *item)
 {
     size_t bytes = 512 + 16 * item->gpu_count + json_bytes(item->sweep) + json_bytes(item->sweep_name) + json_bytes(item->config) +
-                   json_bytes(item->working_dir) + json_bytes(item->pattern) + json_bytes(item->metric);
+                   json_bytes(item->working_dir);
+    for (size_t i = 0; i < item->pattern_count; i++)
+        bytes += 32 + json_bytes(item->patterns[i].metric) + json_bytes(item->patterns[i].pattern);
     for (size_t i = 0; i < item->argc; i++)
         bytes += 32 + json_bytes(item->argv[i].text);
     for (size_t i = 0; i < item->env_count; i++)
@@ -130,7 +143,10 @@ static const char *too_large(struct core *core, const struct msg_launch_item *it
     if (bytes > LAUNCH_BYTES_MAX)
         return batch_stringf(core->batch, "a run's configuration, command line and environment take %zu bytes; %d at most", bytes,
                              LAUNCH_BYTES_MAX);
-    if (strlen(item->metric) > METRIC_NAME_MAX || strlen(item->pattern) > 4096 || strlen(item->working_dir) > 4096)
+    bool fits = strlen(item->working_dir) <= 4096;
+    for (size_t i = 0; i < item->pattern_count; i++)
+        fits = fits && strlen(item->patterns[i].metric) <= METRIC_NAME_MAX && strlen(item->patterns[i].pattern) <= 4096;
+    if (!fits)
         return "metric.name has at most 256 bytes, metric.pattern and working_dir 4096";
     for (size_t i = 0; i < item->env_count; i++)
         if (strlen(item->env[i].name) > 256 || strlen(item->env[i].value) > MSG_STRING_MAX)

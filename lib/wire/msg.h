@@ -131,6 +131,12 @@ struct msg_env {
     char *name, *value;
 };
 
+// A regular expression over lines of stdout, and the objective that it reads.
+struct msg_pattern {
+    char *metric;            // name of the objective, "" for none
+    char *pattern;
+};
+
 struct msg_launch_item {
     uint64_t attempt;        // the fence: unique in the database, ascending
     char *sweep;             // id
@@ -147,8 +153,8 @@ struct msg_launch_item {
     uint64_t timeout_ms;     // 0: none
     uint64_t grace_ms;
     uint64_t lease_ms;       // policy stop: the shim ends the run when the lease is over; 0: keep
-    char *pattern;           // metric.pattern, "" for none
-    char *metric;            // name of the objective, "" for none
+    struct msg_pattern *patterns; // metric.pattern, of each objective that has one
+    size_t pattern_count;
     uint32_t cpus;
     uint64_t memory_bytes;
     uint32_t *gpus;          // indices into the hello's gpus

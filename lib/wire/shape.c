@@ -84,6 +84,9 @@ SHAPE(arg, msg_arg);
 static const struct field env_fields[] = {STRING(msg_env, name, NAME), STRING(msg_env, value, MSG_STRING_MAX), END};
 SHAPE(env, msg_env);
 
+static const struct field pattern_fields[] = {STRING(msg_pattern, metric, NAME), STRING(msg_pattern, pattern, TEXT), END};
+SHAPE(pattern, msg_pattern);
+
 static const struct field launch_item_fields[] = {
     NUMBER(msg_launch_item, attempt, FIELD_U64),
     STRING(msg_launch_item, sweep, WORD),
@@ -100,8 +103,7 @@ static const struct field launch_item_fields[] = {
     NUMBER(msg_launch_item, timeout_ms, FIELD_U64),
     NUMBER(msg_launch_item, grace_ms, FIELD_U64),
     NUMBER(msg_launch_item, lease_ms, FIELD_U64),
-    STRING(msg_launch_item, pattern, TEXT),
-    STRING(msg_launch_item, metric, NAME),
+    LIST(msg_launch_item, "patterns", patterns, pattern_count, FIELD_STRUCT_LIST, 8, &pattern_shape),
     NUMBER(msg_launch_item, cpus, FIELD_U32),
     NUMBER(msg_launch_item, memory_bytes, FIELD_U64),
     LIST(msg_launch_item, "gpus", gpus, gpu_count, FIELD_U32_LIST, 256, NULL),

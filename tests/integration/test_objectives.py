@@ -103,6 +103,13 @@ class Objectives(Case):
         self.assertEqual(self.status()["trials"]["done"], 2)
         self.assertIn("target", self.status()["reason"])
 
+    def test_objectives_are_read_from_what_is_printed(self):
+        self.write("sweep.yaml", "method: grid\nparameters: {x: {values: [1, 2]}}\n"
+                   "metrics: [{name: loss, pattern: 'loss (\\d+)'}, {name: gain, goal: maximize, pattern: 'gain (\\d+)'}]\n"
+                   "command: [sh, -c, 'echo loss ${x} gain 5; echo gain 7']\n")
+        self.trawl("run", "sweep.yaml")
+        self.assertEqual(self.values(), {1: (1.0, 7.0), 2: (2.0, 7.0)})
+
     def test_front_is_the_same_after_kills_and_restarts(self):
         self.write("sweep.yaml", HEAD + METRICS + "run_cap: 40\nrepeats: 2\n"
                    "command: [sh, -c, 'sleep 0.02; trawl log loss=${x} gain=${y}']\n")

@@ -231,8 +231,6 @@ void fake_launch(struct fake_controller *fake, uint64_t attempt, const char *scr
                                    .env_count = 1,
                                    .working_dir = (char *)"",
                                    .grace_ms = 30000,
-                                   .pattern = (char *)"",
-                                   .metric = (char *)"",
                                    .cpus = 1};
     if (change)
         change(&item);

@@ -210,8 +210,6 @@ void give_launch(struct fixture *fix, uint64_t session, uint64_t attempt, const 
                                    .argv = &arg,
                                    .argc = 1,
                                    .working_dir = (char *)"",
-                                   .pattern = (char *)"",
-                                   .metric = (char *)"",
                                    .lease_ms = options->lease_ms,
                                    .grace_ms = options->grace_ms,
                                    .gpus = (uint32_t *)options->gpus,

@@ -83,9 +83,11 @@ void make_run(struct place *place, uint64_t attempt, const struct how *how)
                    xasprintf("FIFO=%s/fifo", place->path),
                    xasprintf("HOLD=%s/hold", place->path),
                    NULL};
+    struct msg_pattern patterns[] = {{(char *)how->metric, (char *)how->pattern}, {(char *)how->more_metric, (char *)how->more_pattern}};
     const struct msg_launch_item item = {.attempt = attempt, .config = (char *)"{}", .argv = args, .argc = argc,
                                          .timeout_ms = how->timeout_ms, .grace_ms = how->grace_ms, .lease_ms = how->lease_ms,
-                                         .memory_bytes = how->memory_bytes, .pattern = (char *)how->pattern, .metric = (char *)how->metric};
+                                         .memory_bytes = how->memory_bytes, .patterns = patterns,
+                                         .pattern_count = how->more_pattern ? 2 : how->pattern && *how->pattern ? 1 : 0};
     const struct rundir_run run = {.item = &item, .argv = argv, .env = (const char *const *)env,
                                    .working_dir = how->working_dir ? how->working_dir : place->path};
     struct err err = {0};

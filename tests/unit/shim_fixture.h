@@ -38,6 +38,7 @@ struct how {
     const char *const *argv;  // instead of a script, NULL-terminated
     const char *working_dir;  // NULL: the spool
     const char *pattern, *metric;
+    const char *more_pattern, *more_metric; // a second one
     uint64_t timeout_ms, grace_ms, lease_ms, memory_bytes;
 };
 

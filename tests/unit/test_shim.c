@@ -407,7 +407,7 @@ static int parse_copy(const char *data, size_t len, struct launch *ret)
 static void test_launch_parse_gives_every_field_when_whole_and_refuses_every_beginning(void **state)
 {
     (void)state;
-    static const char text[] = "trawl-launch 1\0" "12\0" "1000\0" "2000\0" "3000\0" "4096\0" "2\0" "loss (.*)\0" "loss\0" "/work\0"
+    static const char text[] = "trawl-launch 1\0" "12\0" "1000\0" "2000\0" "3000\0" "4096\0" "2\0" "2\0" "loss\0" "loss (.*)\0" "/work\0"
                                "2\0" "prog\0" "\0" "1\0" "A=b\0" "end";
     struct launch launch;
     assert_int_equal(parse_copy(text, sizeof text, &launch), 0);
@@ -417,8 +417,9 @@ static void test_launch_parse_gives_every_field_when_whole_and_refuses_every_beg
     assert_int_equal(launch.lease_ms, 3000);
     assert_int_equal(launch.memory_bytes, 4096);
     assert_int_equal(launch.cpus, 2);
-    assert_string_equal(launch.pattern, "loss (.*)");
-    assert_string_equal(launch.metric, "loss");
+    assert_string_equal(launch.patterns[0], "loss");
+    assert_string_equal(launch.patterns[1], "loss (.*)");
+    assert_null(launch.patterns[2]);
     assert_string_equal(launch.working_dir, "/work");
     assert_string_equal(launch.argv[0], "prog");
     assert_string_equal(launch.argv[1], "");

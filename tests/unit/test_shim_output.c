@@ -132,6 +132,19 @@ static void test_pattern_writes_metrics_of_the_lines_that_match(void **state)
     str_release(&lines);
 }
 
+static void test_pattern_reads_every_objective_when_there_are_several(void **state)
+{
+    struct place *place = *state;
+    struct str text = STR_INIT, lines = STR_INIT;
+    run_to_end(place, &(struct how){.script = "echo 'loss 1 gain 2'; echo gain 3", .pattern = "loss (\\d)", .metric = "loss",
+                                    .more_pattern = "gain (\\d)", .more_metric = "gain"});
+    read_file_of_run(place, "metrics.jsonl", &text);
+    without_times(&text, &lines);
+    assert_string_equal(str_get(&lines), "{\"loss\":1}\n{\"gain\":2}\n{\"gain\":3}\n");
+    str_release(&text);
+    str_release(&lines);
+}
+
 static void test_pattern_is_bounded_when_the_expression_explodes(void **state)
 {
     struct place *place = *state;
@@ -204,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_output_is_whole_when_it_is_over_the_bound_by_less_than_the_tail, enter, leave),
         cmocka_unit_test_setup_teardown(test_output_of_a_child_is_kept_when_it_prints_on_its_way_out, enter, leave),
         cmocka_unit_test(test_pattern_writes_metrics_of_the_lines_that_match),
+        cmocka_unit_test_setup_teardown(test_pattern_reads_every_objective_when_there_are_several, enter, leave),
         cmocka_unit_test_setup_teardown(test_pattern_is_bounded_when_the_expression_explodes, enter, leave),
         cmocka_unit_test_setup_teardown(test_pattern_passes_over_a_line_when_it_is_too_long, enter, leave),
         cmocka_unit_test_setup_teardown(test_pattern_writes_valid_lines_when_the_metric_has_a_long_or_strange_name, enter, leave),
