@@ -313,7 +313,7 @@ class Vizier(Own):
         import jax
         from vizier import algorithms
         from vizier import pyvizier as vz
-        from vizier.algorithms.designers import gp_ucb_pe
+        from vizier.algorithms import designers
 
         self.vz, self.batch, self.problem, self.trials, self.ended = vz, algorithms, problem, {}, []
         statement = vz.ProblemStatement(metric_information=[vz.MetricInformation("value", goal=vz.ObjectiveMetricGoal.MINIMIZE)])
@@ -325,7 +325,7 @@ class Vizier(Own):
             else:
                 add = root.add_int_param if isinstance(parameter, Int) else root.add_float_param
                 add(name, parameter.low, parameter.high, scale_type=vz.ScaleType.LOG if parameter.log else vz.ScaleType.LINEAR)
-        self.designer = gp_ucb_pe.VizierGPUCBPEBandit(statement, rng=jax.random.PRNGKey(seed))
+        self.designer = designers.VizierGPUCBPEBandit(statement, rng=jax.random.PRNGKey(seed))
 
     def ask(self):
         active = self.batch.ActiveTrials(list(self.trials.values()))
