@@ -33,6 +33,55 @@ static int load(const char *path, struct spec **ret, struct problems *problems, 
     return rc;
 }
 
+static void write_option_range(struct str *out, const struct strategy_option *option)
+{
+    char text[NUM_TEXT_MAX];
+    if (option->kind == OPTION_BOOL) {
+        str_add(out, "true, false");
+    } else if (option->kind == OPTION_WORD) {
+        for (const char *const *word = option->words; *word; word++)
+            str_addf(out, "%s%s", word == option->words ? "" : ", ", *word);
+    } else {
+        const double bounds[] = {option->min, option->max};
+        for (int i = 0; i < 2; i++) {
+            str_add(out, i ? " to " : "");
+            if (option->kind == OPTION_INT && isfinite(bounds[i])) {
+                str_addf(out, "%.0f", bounds[i]);
+            } else {
+                num_format_double(bounds[i], text);
+                str_add(out, text);
+            }
+        }
+    }
+}
+
+// The options of the method with the values in force.
+static void print_options(const struct spec *spec)
+{
+    static const char *const titles[] = {"option", "value", "default", "range", "meaning", NULL};
+    const struct strategy_method *method = strategy_find(spec->strategy);
+    if (!method->options || !method->options->name)
+        return;
+    struct table *table = table_new(titles);
+    for (const struct strategy_option *option = method->options; option->name; option++) {
+        const struct value *set = spec_setting(spec, option->name);
+        struct str value = STR_INIT, range = STR_INIT;
+        if (set)
+            value_write_plain(&value, set);
+        write_option_range(&range, option);
+        table_cell(table, option->name);
+        table_cell(table, set ? str_get(&value) : option->default_text);
+        table_cell(table, option->default_text);
+        table_cell(table, str_get(&range));
+        table_cell(table, option->help);
+        str_release(&value);
+        str_release(&range);
+    }
+    printf("options of method %s (`strategy:`)\n", method->name);
+    table_print(table, stdout, terminal_width(stdout));
+    table_free(table);
+}
+
 static int validate_one(const struct command_line *line, const char *path)
 {
     struct spec *spec = NULL;
@@ -49,6 +98,9 @@ static int validate_one(const struct command_line *line, const char *path)
     } else {
         problems_write_text(&out, &problems, path);
         fputs(str_get(&out), stdout);
+        if (rc == 0 && !line_has(line, "quiet"))
+            print_options(spec);
+        fflush(stdout);
         if (rc == 0 && !line_has(line, "quiet"))
             fprintf(stderr, "%s is valid: method %s, %zu parameters\n", path, spec->method, space_count(spec->space));
     }

@@ -119,6 +119,9 @@ struct strategy_setup spec_strategy_setup(const struct spec *spec);
 // about 2,000,000; else more than 64 bits).
 bool spec_grid_points(const struct spec *spec, uint64_t *ret);
 
+// The value that `strategy:` gives an option; NULL: its default is in force.
+const struct value *spec_setting(const struct spec *spec, const char *name);
+
 // The document of `trawl validate --json` (DESIGN.md section 4). `spec` is NULL when there were errors.
 void spec_write_json(struct str *out, const struct spec *spec, const struct problems *problems,
                      const char *file);

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 
+#include <math.h>
 #include <string.h>
 
 static void write_problems(struct str *out, const char *key, const struct problems *problems,
@@ -23,6 +24,69 @@ static void write_problems(struct str *out, const char *key, const struct proble
         first = false;
     }
     str_add(out, "],");
+}
+
+static void write_bound(struct str *out, const char *key, double bound)
+{
+    str_addf(out, ",\"%s\":", key);
+    if (isfinite(bound))
+        json_write_double(out, bound);
+    else
+        str_add(out, "null"); // no bound
+}
+
+static void write_range(struct str *out, const struct strategy_option *option)
+{
+    if (option->kind == OPTION_INT || option->kind == OPTION_FLOAT) {
+        write_bound(out, "min", option->min);
+        write_bound(out, "max", option->max);
+    } else if (option->kind == OPTION_WORD) {
+        str_add(out, ",\"words\":[");
+        for (const char *const *word = option->words; *word; word++) {
+            str_add(out, word == option->words ? "" : ",");
+            json_write_string(out, *word, strlen(*word));
+        }
+        str_addch(out, ']');
+    }
+}
+
+const struct value *spec_setting(const struct spec *spec, const char *name)
+{
+    const struct value *found = NULL;
+    for (size_t i = 0; i < spec->setting_count; i++) // the last one counts, as in a mapping
+        if (strcmp(spec->settings[i].name, name) == 0)
+            found = &spec->settings[i].value;
+    return found;
+}
+
+static void write_options(struct str *out, const struct spec *spec)
+{
+    static const char *const kinds[] = {"int", "float", "bool", "word"};
+    const struct strategy_method *method = strategy_find(spec->strategy);
+    str_addch(out, '[');
+    for (const struct strategy_option *option = method->options; option && option->name; option++) {
+        const struct value *set = spec_setting(spec, option->name);
+        str_add(out, option == method->options ? "{\"name\":" : ",{\"name\":");
+        json_write_string(out, option->name, strlen(option->name));
+        str_addf(out, ",\"kind\":\"%s\",\"value\":", kinds[option->kind]);
+        if (set)
+            value_write_json(out, set);
+        else if (option->kind == OPTION_WORD)
+            json_write_string(out, option->default_text, strlen(option->default_text));
+        else
+            str_add(out, option->default_text); // a number or a boolean, as JSON has it
+        str_add(out, ",\"default\":");
+        if (option->kind == OPTION_WORD)
+            json_write_string(out, option->default_text, strlen(option->default_text));
+        else
+            str_add(out, option->default_text);
+        str_addf(out, ",\"given\":%s", set ? "true" : "false");
+        write_range(out, option);
+        str_add(out, ",\"help\":");
+        json_write_string(out, option->help, strlen(option->help));
+        str_addch(out, '}');
+    }
+    str_addch(out, ']');
 }
 
 void spec_write_json(struct str *out, const struct spec *spec, const struct problems *problems,
@@ -48,5 +112,15 @@ void spec_write_json(struct str *out, const struct spec *spec, const struct prob
         str_addf(out, "%llu", (unsigned long long)points);
     else
         str_add(out, "null");
+    str_add(out, ",\"strategy\":");
+    if (spec) {
+        str_add(out, "{\"method\":");
+        json_write_string(out, spec->strategy, strlen(spec->strategy));
+        str_add(out, ",\"options\":");
+        write_options(out, spec);
+        str_addch(out, '}');
+    } else {
+        str_add(out, "null");
+    }
     str_addch(out, '}');
 }
