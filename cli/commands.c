@@ -163,7 +163,8 @@ const struct command_spec command_table[] = {
 
     {"validate", "Check a spec", "report every problem of a sweep file",
      "$ trawl validate sweep.yaml\n$ trawl validate --json *.yaml",
-     "Prints FILE:LINE:COLUMN: error|warning|notice: what is wrong and what to do. Exit code 1 when a file has an error.",
+     "Prints FILE:LINE:COLUMN: error|warning|notice: what is wrong and what to do. Exit code 1 when a file has an error. "
+     "Of a method that has options it shows them with the values in force, their defaults and ranges (not with --quiet).",
      spec_files, NULL, command_validate},
     {"plan", "Check a spec", "show what a sweep would do, without doing it",
      "$ trawl plan sweep.yaml\n$ trawl plan sweep.yaml -n 20",

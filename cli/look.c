@@ -65,6 +65,17 @@ static void print_live(const char *dir, const char *key)
     str_release(&reply);
 }
 
+static int print_warm(struct store *store, const struct sweep_row *row, struct err *err)
+{
+    struct warm warm;
+    int rc = report_warm(store, row, &warm, err);
+    if (rc == 0 && warm.priors)
+        printf("  %llu prior trials\n", (unsigned long long)warm.priors);
+    if (rc == 0 && warm.waiting)
+        printf("  %llu enqueued by a person wait\n", (unsigned long long)warm.waiting);
+    return rc;
+}
+
 int command_status(const struct command_line *line)
 {
     struct store *store = NULL;
@@ -82,11 +93,12 @@ int command_status(const struct command_line *line)
             str_release(&out);
         } else {
             report_line(stdout, &row);
+            rc = print_warm(store, &row, &err);
             if (!sweep_state_terminal(row.state))
                 print_live(store_dir(store), row.key);
-            if (spec)
+            if (rc == 0 && spec)
                 rc = report_front_line(stdout, store, &row, spec, &err);
-            if (spec && rc == 0)
+            if (rc == 0 && spec)
                 rc = report_best_table(stdout, store, &row, spec, STATUS_BEST, &err);
             if (rc == 0)
                 rc = report_failure(stdout, store, &row, &err);
@@ -250,6 +262,10 @@ static int print_trial(struct store *store, const struct sweep_row *sweep, const
         printf("%-11s %s\n", spec && i < spec->objective_count ? spec->objectives[i].name : "value", value);
     }
     printf("config      %s\n", trial->config);
+    if (trial->enqueued)
+        printf("origin      enqueued by a person\n");
+    if (trial->parent)
+        printf("origin      goes on from trial %llu\n", (unsigned long long)trial->parent);
     struct str command = STR_INIT;
     if (spec && report_command(&command, spec, trial, NULL) == 0)
         printf("command     %s\n", str_get(&command));

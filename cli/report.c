@@ -256,6 +256,29 @@ int report_failure(FILE *out, struct store *store, const struct sweep_row *row, 
     return row->trials[TRIAL_FAILED] ? store_each_trial(store, &query, each_failed_trial, &failure, err) : 0;
 }
 
+static int each_prior(void *context, const struct prior_row *row)
+{
+    struct warm *warm = context;
+    (void)row;
+    warm->priors++;
+    return 0;
+}
+
+static int each_waiting(void *context, const struct trial_row *row)
+{
+    struct warm *warm = context;
+    warm->waiting += row->enqueued;
+    return 0;
+}
+
+int report_warm(struct store *store, const struct sweep_row *row, struct warm *ret, struct err *err)
+{
+    struct trial_query pending = {.sweep = row->id, .state = TRIAL_PENDING};
+    *ret = (struct warm){0};
+    int rc = store_each_prior(store, row->id, each_prior, ret, err);
+    return rc == 0 && row->trials[TRIAL_PENDING] ? store_each_trial(store, &pending, each_waiting, ret, err) : rc;
+}
+
 static void write_text(struct str *out, const char *key, const char *text)
 {
     str_addf(out, ",\"%s\":", key);
@@ -301,8 +324,12 @@ int report_json(struct str *out, struct store *store, const struct sweep_row *ro
     for (int i = 0; i < TRIAL_STATE_COUNT; i++)
         str_addf(out, "%s\"%s\":%llu", i ? "," : "", trial_state_word((enum trial_state)i),
                  (unsigned long long)row->trials[i]);
-    str_add(out, "}");
-    int rc = write_objectives(out, store, row, spec, err);
+    struct warm warm;
+    int rc = report_warm(store, row, &warm, err);
+    if (rc != 0)
+        return rc;
+    str_addf(out, "},\"priors\":%llu,\"enqueued\":%llu", (unsigned long long)warm.priors, (unsigned long long)warm.waiting);
+    rc = write_objectives(out, store, row, spec, err);
     if (rc != 0)
         return rc;
     str_add(out, ",\"best\":");
@@ -348,6 +375,11 @@ int report_trial_json(struct str *out, struct store *store, const struct sweep_r
     str_addf(out, ",\"config\":%s,\"attempts\":%u,\"created_ms\":%lld,\"started_ms\":%lld,\"ended_ms\":%lld",
              trial->config, trial->attempt_count, (long long)trial->created_ms,
              (long long)trial->started_ms, (long long)trial->ended_ms);
+    str_addf(out, ",\"enqueued\":%s,\"parent\":", trial->enqueued ? "true" : "false");
+    if (trial->parent)
+        str_addf(out, "%llu", (unsigned long long)trial->parent);
+    else
+        str_add(out, "null");
     struct json_object *summary = NULL;
     int rc = trial->attempt ? store_summary(store, trial->attempt, &summary, err) : 0;
     if (rc == 0) {

@@ -34,12 +34,18 @@ int report_failure(FILE *out, struct store *store, const struct sweep_row *row, 
 // One line: "k3x9ab12 resnet: finished, 24 done, 1 failed".
 void report_line(FILE *out, const struct sweep_row *row);
 
-// The sweep as a JSON object (appended): sweep, name, state, reason, method, metric, goal, counts, best; with
+// Its warm start: prior trials, and configurations of people that wait to be run.
+struct warm {
+    uint64_t priors, waiting;
+};
+int report_warm(struct store *store, const struct sweep_row *row, struct warm *ret, struct err *err);
+
+// The sweep as a JSON object (appended): sweep, name, state, reason, method, metric, goal, counts, priors, enqueued, best; with
 // several objectives also these and the front, and no best.
 int report_json(struct str *out, struct store *store, const struct sweep_row *row, const struct spec *spec,
                 struct err *err);
 
-// A trial as a JSON object (appended): sweep, trial, state, value, config, summary, times, attempt; with several objectives also values, by
+// A trial as a JSON object (appended): sweep, trial, state, value, config, summary, times, attempt, where it came from; with several objectives also values, by
 // name. `spec` may be NULL.
 int report_trial_json(struct str *out, struct store *store, const struct sweep_row *sweep, const struct spec *spec,
                       const struct trial_row *trial, struct err *err);

@@ -130,7 +130,8 @@ int core_enqueue(struct core *core, struct now now, uint64_t sweep, const struct
 
 // Take what may change between two runs of the same sweep (everything outside the fingerprint: caps, budgets, retries, resources,
 // environment) from another reading of its spec, and go on when it had been stopped, paused or finished by a cap that is higher now. The
-// spec is taken over on success. ERR_NOT_FOUND; ERR_STATE when nothing is left to do (the spec is not taken then) or it was cancelled. Emits CHANGE_SWEEP_SPEC.
+// spec is taken over on success. ERR_NOT_FOUND; ERR_STATE when nothing is left to do and the caps leave no more room (the spec is not taken then) or it was cancelled.
+// With more room only, for what people enqueue, the sweep stays finished. Emits CHANGE_SWEEP_SPEC.
 // The space, the strategy and its settings of the first reading stay where they are: the strategy borrows them.
 int core_respec(struct core *core, struct now now, uint64_t sweep, struct spec **spec);
 

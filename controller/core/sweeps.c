@@ -205,9 +205,11 @@ int core_respec(struct core *core, struct now now, uint64_t id, struct spec **sp
     if (sweep->row.state == SWEEP_CANCELLED)
         return ERR_STATE;
     struct spec *old = sweep->spec;
+    uint64_t left = sweep_trials_left(sweep);
     sweep->spec = *spec;
     sweep_check_target(sweep);
-    if (sweep->row.state == SWEEP_FINISHED && !has_more(core, sweep)) {
+    bool more = sweep->row.state != SWEEP_FINISHED || has_more(core, sweep);
+    if (!more && sweep_trials_left(sweep) <= left) { // else there is room for what people enqueue
         sweep->spec = old;
         sweep_check_target(sweep);
         return ERR_STATE;
@@ -219,7 +221,7 @@ int core_respec(struct core *core, struct now now, uint64_t id, struct spec **sp
     change->sweep.id = id;
     change->sweep.spec_text = (char *)batch_string(core->batch, sweep->spec->text);
     sweep->held = false;
-    if (sweep->row.state != SWEEP_RUNNING)
+    if (more && sweep->row.state != SWEEP_RUNNING)
         sweep_set_state(core, now, sweep, SWEEP_RUNNING, "");
     return 0;
 }

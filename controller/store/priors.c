@@ -2,7 +2,6 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "controller/store/store_impl.h"
 
 #include <math.h>
@@ -14,10 +13,12 @@ static const char *values_write(const struct prior_row *row, struct str *out)
     if (row->value_count == 0)
         return NULL;
     for (size_t i = 0; i < row->value_count; i++) {
-        char text[NUM_TEXT_MAX];
-        num_format_double(row->values[i], text);
         str_add(out, i ? "," : "[");
-        str_addf(out, isfinite(row->values[i]) ? "%s" : "\"%s\"", text);
+        if (!isfinite(row->values[i]))
+            str_addch(out, '"');
+        json_write_double(out, row->values[i]);
+        if (!isfinite(row->values[i]))
+            str_addch(out, '"');
     }
     str_addch(out, ']');
     return str_get(out);

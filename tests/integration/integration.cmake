@@ -1,6 +1,6 @@
 # Integration tests: Python (standard library only) over the built programs.
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
-foreach(name run bad_input bench_search cli early_stop objectives python_client vectors)
+foreach(name run bad_input bench_search cli early_stop objectives python_client vectors warm)
     add_test(NAME integration_${name}
         COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/tests/integration/test_${name}.py")
     set(slowness 1)

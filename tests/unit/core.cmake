@@ -1,5 +1,5 @@
 trawl_test(test_core SOURCES "${CMAKE_CURRENT_LIST_DIR}/test_core.c" LIBS trawl_core)
-foreach(test IN ITEMS report session stop trial)
+foreach(test IN ITEMS report session stop trial warm)
     trawl_test(test_core_${test}
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${test}.c ${CMAKE_CURRENT_LIST_DIR}/core_fixture.c
         LIBS trawl_controller)

@@ -101,6 +101,36 @@ static void test_environment_passes_on_what_the_user_set_and_not_what_steers_tra
     unsetenv("PYTHONUNBUFFERED");
 }
 
+static void test_environment_names_the_parent_and_its_files_when_a_run_goes_on_from_another(void **state)
+{
+    (void)state;
+    char spool[] = "/tmp/trawl-env-XXXXXX", kept[64], plain[64];
+    assert_non_null(mkdtemp(spool));
+    struct environment_setup setup = setup_with(0);
+    struct msg_launch_item item = plain_item();
+    setup.spool_path = spool;
+    item.parent_trial = 3;
+    item.parent_attempt = 9;
+    snprintf(kept, sizeof kept, "%s/kept-9", spool);
+    snprintf(plain, sizeof plain, "%s/9", spool);
+    assert_int_equal(mkdir(plain, 0700), 0); // still looked after: it will be renamed
+    char **env = environment_of(&setup, &item);
+    assert_value(env, "TRAWL_PARENT_TRIAL", "3");
+    assert_null(value(env, "TRAWL_PARENT_RUN_DIR"));
+    environment_free(env);
+    assert_int_equal(rename(plain, kept), 0);
+    env = environment_of(&setup, &item);
+    assert_value(env, "TRAWL_PARENT_RUN_DIR", kept);
+    environment_free(env);
+    item.parent_trial = 0;
+    env = environment_of(&setup, &item);
+    assert_null(value(env, "TRAWL_PARENT_TRIAL"));
+    assert_null(value(env, "TRAWL_PARENT_RUN_DIR"));
+    environment_free(env);
+    rmdir(kept);
+    rmdir(spool);
+}
+
 static void test_environment_appends_trawl_to_the_path(void **state)
 {
     (void)state;
@@ -238,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_environment_names_the_run_in_every_variable),
         cmocka_unit_test(test_environment_passes_on_what_the_user_set_and_not_what_steers_trawl),
+        cmocka_unit_test(test_environment_names_the_parent_and_its_files_when_a_run_goes_on_from_another),
         cmocka_unit_test(test_environment_appends_trawl_to_the_path),
         cmocka_unit_test(test_environment_gives_the_run_its_gpus_and_no_others),
         cmocka_unit_test(test_environment_lets_the_spec_win),
