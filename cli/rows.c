@@ -169,7 +169,7 @@ static struct column column_of(const struct walk *walk, const struct csv *csv, s
         if (str_equal(name, rows_objective_name(walk->spec, i)))
             return (struct column){COLUMN_VALUE, i};
     if (str_equal(name, "value"))
-        return (struct column){objectives == 1 ? COLUMN_VALUE : COLUMN_NOTHING, 0};
+        return (struct column){COLUMN_VALUE, 0}; // of several, the first
     for (size_t i = 0; i < ARRAY_LEN(silent); i++)
         if (str_equal(name, silent[i]))
             return (struct column){COLUMN_NOTHING, 0};

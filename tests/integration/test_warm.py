@@ -78,6 +78,19 @@ class Priors(Case):
         self.assertIn("no such parameter: comment", result.stderr)
         self.assertIn("t.csv: 2 of 3 prior trials are used", result.stderr)
 
+    def test_several_objectives_come_from_exports(self):
+        text = NEW.replace("metric: {name: loss, goal: minimize}", "metrics: [{name: loss}, {name: size, goal: maximize}]").replace(
+            "loss=${x}", "loss=${x} size=2").replace("constraints: [x < 0.8]\n", "")
+        self.write("two.yaml", text)
+        self.trawl("run", "two.yaml", "--slots", 1)
+        self.trawl("export", "-o", "two.csv")
+        self.trawl("export", "--format", "jsonl", "-o", "two.jsonl")
+        for source in (self.status()["sweep"], "two.csv", "two.jsonl"):
+            result = self.trawl("submit", "two.yaml", "--prior", source)
+            self.assertIn(f"{source}: 6 of 6 prior trials are used", result.stderr)
+            rows = self.query('select "values" from prior where sweep = (select max(id) from sweep)')
+            self.assertEqual([json.loads(row[0])[1] for row in rows], [2.0] * 6)
+
     def test_bad_sources_are_errors_and_leave_nothing_behind(self):
         before = self.query("select count(*) from sweep")
         self.write("random.yaml", RANDOM)
