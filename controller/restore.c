@@ -11,6 +11,7 @@
 struct walk {
     struct controller *controller;
     struct err *err;
+    uint64_t sweep, point; // seen last in flight
 };
 
 static int each_agent(void *context, const struct agent_row *row)
@@ -174,11 +175,15 @@ static int each_told(void *context, const struct trial_row *row, const struct ou
     return restore_point(walk->controller, row, outcome);
 }
 
+// Its first repeat may be over already: the first that is not stands for the point.
 static int each_in_flight(void *context, const struct trial_row *row)
 {
     struct walk *walk = context;
-    if (!suggester_learns(walk->controller->suggester, row->sweep) || row->repeat > 0)
+    bool again = row->sweep == walk->sweep && row->point == walk->point;
+    if (!suggester_learns(walk->controller->suggester, row->sweep) || again)
         return 0;
+    walk->sweep = row->sweep;
+    walk->point = row->point;
     return restore_point(walk->controller, row, NULL);
 }
 

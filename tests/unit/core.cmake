@@ -4,3 +4,4 @@ foreach(test IN ITEMS report session stop trial warm)
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${test}.c ${CMAKE_CURRENT_LIST_DIR}/core_fixture.c
         LIBS trawl_controller)
 endforeach()
+trawl_test(test_core_outcome SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_outcome.c LIBS trawl_change m)

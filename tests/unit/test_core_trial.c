@@ -221,6 +221,82 @@ static void test_core_tells_the_mean_when_it_restarts_between_repeats(void **sta
     assert_true(world->tells[0].outcome.values[0] == 2.5);
 }
 
+#define TWO                                                                                        \
+    "method: grid\nmetrics: [{name: loss, target: 1}, {name: gain, goal: maximize, target: 5}]\n"    \
+    "parameters: {x: {min: 1, max: 20}}\ncommand: ['true']\n"
+
+// Three repeats that end in the order of `ends`, with a restart before the second where asked for.
+static struct outcome outcome_after(const uint64_t ends[3], bool restarts)
+{
+    static const char *const lines[] = {"{\"loss\": 0.1, \"gain\": 3}\n", "{\"loss\": 0.7, \"gain\": 1e10}\n", "{\"loss\": 1e9, \"gain\": 0.3}\n"};
+    const struct machine three = {.slots = 3};
+    struct world *world;
+    world_setup((void **)&world);
+    submit(world, TWO "repeats: 3\nrun_cap: 3\n");
+    connect_agent(world, 0, three);
+    for (uint64_t i = 1; i <= 3; i++)
+        report_started(world, 0, i);
+    finish(world, 0, ends[0], lines[ends[0] - 1], "success", 0);
+    if (restarts) {
+        struct held held[] = {{ends[1], "running"}, {ends[2], "running"}};
+        restart(world);
+        say_hello(world, 0, three, held, 2);
+    }
+    finish(world, 0, ends[1], lines[ends[1] - 1], "success", 0);
+    finish(world, 0, ends[2], lines[ends[2] - 1], "success", 0);
+    assert_int_equal(world->tell_count, 1);
+    struct outcome outcome = world->tells[0].outcome;
+    world_teardown((void **)&world);
+    return outcome;
+}
+
+static void test_core_tells_the_same_bits_when_repeats_end_in_any_order_or_it_restarts(void **state)
+{
+    (void)state;
+    struct outcome first = outcome_after((const uint64_t[]){1, 2, 3}, false);
+    assert_int_equal(first.value_count, 3);
+    assert_true(first.values[0] == (0.1 + 0.7 + 1e9) / 3 && first.values[1] == (3 + 1e10 + 0.3) / 3);
+    assert_true(first.variances[0] > 0 && first.variances[1] > 0);
+    static const uint64_t orders[][3] = {{1, 3, 2}, {2, 1, 3}, {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+        for (int restarts = 0; restarts < 2; restarts++) {
+            struct outcome other = outcome_after(orders[i], restarts);
+            assert_memory_equal(other.values, first.values, sizeof first.values);
+            assert_memory_equal(other.variances, first.variances, sizeof first.variances);
+        }
+}
+
+static void test_core_trial_fails_when_it_lacks_an_objective(void **state)
+{
+    struct world *world = *state;
+    begin(world, TWO);
+    finish(world, 0, 1, "{\"loss\": 1}\n", "success", 0);
+    assert_trial(world, 1, 1, TRIAL_FAILED);
+    assert_int_equal(world->attempts[1].exit_class, EXIT_NO_METRIC);
+    assert_null(core_sweep_front(world->core, 1));
+}
+
+static void test_core_front_is_restored_and_its_targets_end_the_sweep(void **state)
+{
+    struct world *world = *state;
+    begin(world, TWO);
+    finish(world, 0, 1, "{\"loss\": 0.5, \"gain\": 1}\n", "success", 0); // one target
+    finish(world, 0, 2, "{\"loss\": 3, \"gain\": 9}\n", "success", 0);   // the other
+    finish(world, 0, 3, "{\"loss\": 4, \"gain\": 2}\n", "success", 0);   // dominated
+    restart(world);
+    struct held held[] = {{4, "running"}};
+    say_hello(world, 0, one, held, 1);
+    const struct pareto_front *front = core_sweep_front(world->core, 1);
+    assert_int_equal(front->count, 2);
+    assert_int_equal(front->ids[0], 1);
+    assert_int_equal(front->ids[1], 2);
+    assert_true(front->costs[1] == -1 && front->worst[0] == 4 && front->worst[1] == -1);
+    assert_int_equal(world->sweeps[1].state, SWEEP_RUNNING);
+    finish(world, 0, 4, "{\"loss\": 1, \"gain\": 5}\n", "success", 0); // both
+    assert_int_equal(world->sweeps[1].state, SWEEP_FINISHED);
+    assert_int_equal(core_sweep_front(world->core, 1)->count, 3);
+}
+
 static void test_core_tells_a_point_with_fewer_repeats_when_the_cap_cuts_it(void **state)
 {
     struct world *world = *state;
@@ -457,6 +533,9 @@ int main(void)
         TEST(test_core_tells_once_when_all_repeats_are_over),
         TEST(test_core_tells_failed_when_no_repeat_gave_a_value),
         TEST(test_core_tells_the_mean_when_it_restarts_between_repeats),
+        cmocka_unit_test(test_core_tells_the_same_bits_when_repeats_end_in_any_order_or_it_restarts),
+        TEST(test_core_trial_fails_when_it_lacks_an_objective),
+        TEST(test_core_front_is_restored_and_its_targets_end_the_sweep),
         TEST(test_core_tells_a_point_with_fewer_repeats_when_the_cap_cuts_it),
         TEST(test_core_notes_what_the_strategy_knew_when_it_was_asked),
         TEST(test_core_retry_verb_runs_an_ended_trial_again_with_fresh_budgets),

@@ -1,5 +1,6 @@
 // Opening: who may, what is refused and left untouched, what is repaired.
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "controller/store/store_impl.h"
 #include "tests/unit/store_fixture.h"
@@ -159,6 +160,38 @@ static void test_open_refuses_untouched_when_newer_version_is_in_the_wal(void **
     assert_memory_equal(wal.s, after.s, wal.len);
     str_release(&wal);
     str_release(&after);
+}
+
+static int see_value(void *context, const struct trial_row *row)
+{
+    *(struct values *)context = row->values;
+    return 0;
+}
+
+static void test_open_brings_an_older_database_up_to_date_when_it_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct str schema = STR_INIT;
+    struct values values = {0};
+    struct trial_query all = {.sweep = 1, .state = -1};
+    struct store *reader = NULL;
+    fixture_close(fixture);
+    char *path = fixture_path(fixture, STORE_FILE);
+    assert_int_equal(truncate(path, 0), 0);
+    free(path);
+    assert_int_equal(file_read(TRAWL_SOURCE_DIR "/controller/store/schema_1.sql", 1 << 20, &schema, NULL), 0);
+    sql_run(fixture, str_get(&schema));
+    sql_run(fixture, "PRAGMA user_version = 1; PRAGMA application_id = 1414682444;"
+                     "INSERT INTO sweep (id, key, name, state, reason, fingerprint, \"cursor\", exhausted, point_count, trial_count, "
+                     "tell_count, pending, running, done, failed, stopped, cancelled, active_ms, created_ms) "
+                     "VALUES (1, 'aaaaaaaa', 'a', 'running', '', 1, 1, 0, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1);"
+                     "INSERT INTO trial (id, sweep, number, state, value, attempt_count, point, repeat, asked_after, created_ms, config) "
+                     "VALUES (1, 1, 1, 'done', 0.5, 1, 1, 0, 0, 1, '{}')");
+    assert_int_equal(store_open_reader(fixture->dir, &reader, NULL), ERR_VERSION); // a reader changes nothing
+    fixture_open(fixture);
+    assert_int_equal(store_each_trial(fixture->store, &all, see_value, &values, NULL), 0);
+    assert_true(values.has[0] && values.at[0] == 0.5 && !values.has[1]);
+    str_release(&schema);
 }
 
 static void overwrite(const struct fixture *fixture, off_t offset, const char *bytes, size_t len)
@@ -493,6 +526,7 @@ int main(void)
         BARE(test_open_refuses_directory_when_it_is_foreign),
         OPEN(test_open_refuses_untouched_when_database_is_newer),
         OPEN(test_open_refuses_untouched_when_newer_version_is_in_the_wal),
+        OPEN(test_open_brings_an_older_database_up_to_date_when_it_writes),
         OPEN(test_open_refuses_untouched_when_database_is_damaged),
         OPEN(test_open_refuses_untouched_when_database_is_cut_short),
         BARE(test_open_refuses_untouched_when_database_is_of_another_program),
