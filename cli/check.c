@@ -36,7 +36,9 @@ static int load(const char *path, struct spec **ret, struct problems *problems, 
 static void write_option_range(struct str *out, const struct strategy_option *option)
 {
     char text[NUM_TEXT_MAX];
-    if (option->kind == OPTION_BOOL) {
+    if (option->kind == OPTION_TEXT) {
+        str_add(out, "text");
+    } else if (option->kind == OPTION_BOOL) {
         str_add(out, "true, false");
     } else if (option->kind == OPTION_WORD) {
         for (const char *const *word = option->words; *word; word++)

@@ -59,27 +59,49 @@ const struct value *spec_setting(const struct spec *spec, const char *name)
     return found;
 }
 
+static const char *kind_word(const struct strategy_option *option)
+{
+    switch (option->kind) {
+    case OPTION_INT:
+        return "int";
+    case OPTION_FLOAT:
+        return "float";
+    case OPTION_BOOL:
+        return "bool";
+    case OPTION_WORD:
+        return "word";
+    case OPTION_TEXT:
+        return "text";
+    }
+    return "";
+}
+
+// Numbers and booleans are JSON as they stand; a text without a default must be given.
+static void write_default(struct str *out, const struct strategy_option *option)
+{
+    if (option->kind == OPTION_TEXT && (!option->default_text || !*option->default_text))
+        str_add(out, "null");
+    else if (option->kind == OPTION_WORD || option->kind == OPTION_TEXT)
+        json_write_string(out, option->default_text, strlen(option->default_text));
+    else
+        str_add(out, option->default_text);
+}
+
 static void write_options(struct str *out, const struct spec *spec)
 {
-    static const char *const kinds[] = {"int", "float", "bool", "word"};
     const struct strategy_method *method = strategy_find(spec->strategy);
     str_addch(out, '[');
     for (const struct strategy_option *option = method->options; option && option->name; option++) {
         const struct value *set = spec_setting(spec, option->name);
         str_add(out, option == method->options ? "{\"name\":" : ",{\"name\":");
         json_write_string(out, option->name, strlen(option->name));
-        str_addf(out, ",\"kind\":\"%s\",\"value\":", kinds[option->kind]);
+        str_addf(out, ",\"kind\":\"%s\",\"value\":", kind_word(option));
         if (set)
             value_write_json(out, set);
-        else if (option->kind == OPTION_WORD)
-            json_write_string(out, option->default_text, strlen(option->default_text));
         else
-            str_add(out, option->default_text); // a number or a boolean, as JSON has it
+            write_default(out, option);
         str_add(out, ",\"default\":");
-        if (option->kind == OPTION_WORD)
-            json_write_string(out, option->default_text, strlen(option->default_text));
-        else
-            str_add(out, option->default_text);
+        write_default(out, option);
         str_addf(out, ",\"given\":%s", set ? "true" : "false");
         write_range(out, option);
         str_add(out, ",\"help\":");

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -225,6 +226,31 @@ class Suggest(Case):
 
 
 class Validate(Case):
+    def test_options_of_every_method_are_json_and_a_table(self):
+        text = self.trawl("validate", "-", "--json", code=1, input="method: nonsense\nparameters: {x: {value: 1}}\n").stdout
+        self.assertFalse(json.loads(text)["valid"])
+        methods = ["grid", "random", "sobol", "bayes", "tpe", "cmaes", "hyperband", "bohb"]
+        with_options = 0
+        for method in methods:
+            budget = "strategy: {budget: n}\n" if method in ("hyperband", "bohb") else ""
+            spec = f"program: x\nmethod: {method}\nmetric: {{name: loss}}\n{budget}parameters: {{x: {{values: [1, 2, 3, 4, 5]}}, n: {{min: 1, max: 9}}}}\n"
+            document = json.loads(self.trawl("validate", "-", "--json", input=spec).stdout)
+            table = self.trawl("validate", "-", input=spec).stdout
+            self.assertEqual(document["strategy"]["method"], method)
+            for option in document["strategy"]["options"]:
+                with_options += 1
+                self.assertIn(option["kind"], ("int", "float", "bool", "word", "text"))
+                self.assertTrue(re.search(rf"^{option['name']} ", table, re.M), option["name"])
+                if option["kind"] == "word":
+                    self.assertIn(option["value"], option["words"])
+                elif option["kind"] in ("int", "float"):
+                    self.assertLessEqual(option["min"], option["value"])
+                    self.assertTrue(option["max"] is None or option["value"] <= option["max"])
+            if budget:
+                options = {option["name"]: option for option in document["strategy"]["options"]}
+                self.assertEqual((options["budget"]["value"], options["budget"]["default"], options["budget"]["given"]), ("n", None, True))
+        self.assertGreater(with_options, 5)
+
     def test_options_are_shown_with_the_values_in_force(self):
         self.write("s.yaml", "program: x\nmethod: sobol\nstrategy: {scramble: false}\nparameters: {x: {min: 0.0, max: 1.0}}\n")
         text = self.trawl("validate", "s.yaml").stdout
