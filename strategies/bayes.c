@@ -8,12 +8,14 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "strategies/pareto.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DRAWS_MAX 1000   // tries for a new point by lot
+#define FRONT_BETA 1.0    // deviations of the confidence bound with several objectives
 #define SCAN_MAX 1000000 // points of a finite space that are looked through for one that is left
 
 const struct strategy_option bayes_options[] = {
@@ -80,8 +82,6 @@ static int create(const struct strategy_setup *setup, struct strategy **ret, str
     bayes->startup = (size_t)setting_int(setup, bayes_options, "startup");
     if (bayes->startup == 0)
         bayes->startup = dimensions + 3 < 10 ? dimensions + 3 : 10;
-    // C. Hvarfner et al., "Vanilla Bayesian Optimization Performs Great in High Dimensions", 2024.
-    bayes->prior = (struct gp_prior){.mu = fmax(sqrt(2) + 0.5 * log((double)(dimensions ? dimensions : 1)), 2.5), .sigma = sqrt(3)};
     bayes->row = xcalloc(bayes->feature_count, sizeof *bayes->row);
     bayes_models_init(bayes);
     *ret = &bayes->base;
@@ -92,6 +92,7 @@ static void destroy(struct strategy *strategy)
 {
     struct bayes *bayes = (struct bayes *)strategy;
     bayes_models_release(bayes);
+    bayes_pool_release(bayes);
     history_release(&bayes->history);
     sobol_sequence_release(&bayes->sobol);
     free(bayes->sobol_point);
@@ -204,23 +205,87 @@ static int any_point(struct bayes *bayes, struct rng *rng, struct err *err)
 
 // ---- Points of the model
 
-static int model_point(struct bayes *bayes, struct rng *rng)
+static const char *arm_words(const struct arm *arm)
+{
+    return arm->kind == ACQUISITION_CONFIDENCE ? "lower confidence bound"
+           : arm->margin > 0                   ? "expected improvement by a margin"
+                                               : "expected improvement";
+}
+
+static int single_point(struct bayes *bayes, struct rng *rng)
 {
     const struct arm *arm = &arms[bayes->told_count % ARRAY_LEN(arms)];
+    struct model *model = &bayes->models[arm->warp];
     double best, value;
-    struct model *model = bayes_model(bayes, arm->warp, &best);
-    if (!model)
+    if (bayes->run >= BAYES_PICKS_AFTER && bayes->history.pending >= bayes->run) {
+        int rc = bayes_pick(bayes, &bayes->models[WARP_HALF_RANK]);
+        if (rc == 0)
+            say(bayes, xasprintf("Gaussian process of %zu trials: one of many asked for at once, by lower confidence bound",
+                                 bayes->models[WARP_HALF_RANK].rows));
+        return rc;
+    }
+    if (!bayes_update(bayes, model, bayes->history.pending, &best))
         return ERR_NOT_FOUND;
-    struct acquisition acquisition = {.kind = arm->kind, .beta = arm->beta, .best = best - arm->margin};
-    int rc = bayes_search(bayes, model, &acquisition, rng, &value);
+    struct wish wish = {.models = {model}, .count = 1,
+                        .acquisition = {.kind = arm->kind, .beta = arm->beta, .best = best - arm->margin}};
+    int rc = bayes_search(bayes, &wish, rng, &value);
     if (rc == 0)
         say(bayes, xasprintf("Gaussian process of %zu trials and %zu pending ones, %s of %s costs", model->rows,
-                             model->gp.count - model->rows,
-                             arm->kind == ACQUISITION_CONFIDENCE ? "lower confidence bound"
-                             : arm->margin > 0                   ? "expected improvement by a margin"
-                                                                 : "expected improvement",
+                             model->gp.count - model->rows, arm_words(arm),
                              arm->warp == WARP_STANDARD ? "standardised" : "half-ranked"));
     return rc;
+}
+
+// The worst of the front's targets in each objective, and a tenth of their range more.
+static void set_references(struct wish *wish)
+{
+    size_t m = wish->count, n = wish->models[0]->rows;
+    struct pareto_front front;
+    double *costs = xcalloc(m, sizeof *costs);
+    pareto_front_init(&front, m);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < m; k++)
+            costs[k] = wish->models[k]->gp.y[i];
+        pareto_front_add(&front, i, costs);
+    }
+    for (size_t k = 0; k < m; k++) {
+        double low = (double)INFINITY, high = -(double)INFINITY;
+        for (size_t i = 0; i < front.count; i++) {
+            low = fmin(low, front.costs[i * m + k]);
+            high = fmax(high, front.costs[i * m + k]);
+        }
+        wish->reference[k] = front.count ? high + 0.1 * fmax(high - low, 0.1) : 0;
+    }
+    pareto_front_release(&front);
+    free(costs);
+}
+
+// Several objectives: a direction by lot, and the point that gains most hypervolume along it.
+static int front_point(struct bayes *bayes, struct rng *rng)
+{
+    struct wish wish = {.count = bayes->model_count, .acquisition = {.kind = ACQUISITION_CONFIDENCE, .beta = FRONT_BETA}};
+    double best, value, length = 0;
+    for (size_t k = 0; k < wish.count; k++) {
+        wish.models[k] = &bayes->models[k];
+        if (!bayes_update(bayes, wish.models[k], bayes->history.pending, &best))
+            return ERR_NOT_FOUND;
+        wish.weight[k] = fabs(rng_normal(rng)) + 1e-3;
+        length += wish.weight[k] * wish.weight[k];
+    }
+    for (size_t k = 0; k < wish.count; k++)
+        wish.weight[k] /= sqrt(length);
+    set_references(&wish);
+    int rc = bayes_search(bayes, &wish, rng, &value);
+    if (rc == 0)
+        say(bayes, xasprintf("Gaussian processes of %zu objectives over %zu trials and %zu pending ones, hypervolume along a direction by lot",
+                             wish.count, wish.models[0]->rows, wish.models[0]->gp.count - wish.models[0]->rows));
+    return rc;
+}
+
+static int model_point(struct bayes *bayes, struct rng *rng)
+{
+    return bayes->model_count == WARP_COUNT && bayes->history.objective_count == 1 ? single_point(bayes, rng)
+                                                                                    : front_point(bayes, rng);
 }
 
 static int choose(struct bayes *bayes, uint64_t point, struct err *err)
@@ -250,13 +315,17 @@ static int ask(struct strategy *strategy, uint64_t point, struct config *ret, st
     config_copy(&strategy->view, ret);
     history_add(&bayes->history, point, ret);
     bayes->given++;
+    bayes->run++;
     return 0;
 }
 
 static void tell(struct strategy *strategy, uint64_t point, const struct outcome *outcome)
 {
     struct bayes *bayes = (struct bayes *)strategy;
+    bool known = history_find(&bayes->history, point) != NULL;
     struct observation *observation = history_tell(&bayes->history, point, outcome);
+    if (known)
+        bayes->run = 0;
     if (!observation)
         return;
     if (bayes->told_count == bayes->told_capacity) {
@@ -278,8 +347,10 @@ static void report(struct strategy *strategy, uint64_t point, int64_t step, doub
 static void restore(struct strategy *strategy, uint64_t point, const struct config *config)
 {
     struct bayes *bayes = (struct bayes *)strategy;
-    if (history_add(&bayes->history, point, config))
-        bayes->given++;
+    if (!history_add(&bayes->history, point, config))
+        return;
+    bayes->given++;
+    bayes->run++;
 }
 
 static struct strategy_note note(const struct strategy *strategy)

@@ -12,27 +12,59 @@
 #include <string.h>
 
 #define FIT_EACH_UNTIL 60   // trials: a fit after each of them up to here, then whenever they grew by
-#define FIT_GROWTH 0.05
+#define FIT_GROWTH 0.1
 #define FRESH_UNTIL 40      // fits also start from the prior's mode up to here, then every
 #define FRESH_EVERY 8       // fits
-#define FIT_STEPS 25
+#define FIT_STEPS 25        // while there are few of them, then
+#define FIT_STEPS_LATER 12
+#define PULLED_MIN 8        // dimensions
+#define PULLED_MAX 25
+#define PULL 0.3
 #define NOISY 1e-4          // fitted noise from which observed values are not taken at their word
+
+// Of many parameters most matter little, and the log-normal prior (C. Hvarfner et al., "Vanilla Bayesian Optimization Performs
+// Great in High Dimensions", 2024) lets their scales grow; with few the trials themselves tell. Between, the pull to the cube's
+// side finds structure sooner; then the two forms of the costs have one prior each, so that neither's weakness is everyone's.
+static struct gp_prior prior_of(const struct bayes *bayes, enum warp warp)
+{
+    double dimensions = (double)(bayes->history.encoding.count ? bayes->history.encoding.count : 1);
+    struct gp_prior prior = {.mu = fmax(sqrt(2) + 0.5 * log(dimensions), 2.5), .sigma = sqrt(3)};
+    if (dimensions >= PULLED_MIN && dimensions <= PULLED_MAX && warp != WARP_STANDARD)
+        prior.pull = PULL;
+    return prior;
+}
 
 void bayes_models_init(struct bayes *bayes)
 {
-    size_t dimensions = bayes->history.encoding.count;
-    for (int i = 0; i < WARP_COUNT; i++)
-        gp_init(&bayes->models[i].gp, bayes->features, bayes->feature_count, dimensions, BAYES_ROWS_MAX, &bayes->prior);
-    gp_init(&bayes->fit, bayes->features, bayes->feature_count, dimensions, BAYES_FIT_MAX, &bayes->prior);
+    size_t objectives = bayes->history.objective_count;
+    bayes->model_count = objectives > 1 ? objectives : WARP_COUNT;
+    bayes->models = xcalloc(bayes->model_count, sizeof *bayes->models);
+    for (size_t i = 0; i < bayes->model_count; i++) {
+        bayes->models[i].objective = objectives > 1 ? i : 0;
+        bayes->models[i].warp = objectives > 1 ? WARP_HALF_RANK : (enum warp)i;
+        bayes->models[i].prior = prior_of(bayes, bayes->models[i].warp);
+    }
+    gp_init(&bayes->fit, bayes->features, bayes->feature_count, bayes->history.encoding.count, BAYES_FIT_MAX,
+            &bayes->models[0].prior);
     bayes->fit_work = gp_fit_work_new(&bayes->fit);
     bayes->points = xcalloc(BAYES_STARTS * bayes->feature_count, sizeof(double));
     bayes->predict_work = xcalloc((size_t)BAYES_ROWS_MAX * BAYES_BLOCK, sizeof(double));
 }
 
+static void model_make(struct bayes *bayes, struct model *model)
+{
+    if (model->made)
+        return;
+    gp_init(&model->gp, bayes->features, bayes->feature_count, bayes->history.encoding.count, BAYES_ROWS_MAX, &model->prior);
+    model->made = true;
+}
+
 void bayes_models_release(struct bayes *bayes)
 {
-    for (int i = 0; i < WARP_COUNT; i++)
-        gp_release(&bayes->models[i].gp);
+    for (size_t i = 0; i < bayes->model_count; i++)
+        if (bayes->models[i].made)
+            gp_release(&bayes->models[i].gp);
+    free(bayes->models);
     gp_release(&bayes->fit);
     gp_fit_work_free(bayes->fit_work);
     free(bayes->points);
@@ -76,11 +108,14 @@ static double weight_of(const struct observation *observation)
     return observation->outcome.value_count > 1 ? observation->outcome.value_count : 1;
 }
 
-static void warp_first(struct bayes *bayes, enum warp warp, size_t count)
+// The costs of the first told trials as targets.
+static void warp_first(struct bayes *bayes, const struct model *model, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        bayes->costs[i] = observation_cost(bayes->told[i]);
-    warp_costs(warp, bayes->costs, count, bayes->targets, bayes->warp_scratch);
+    for (size_t i = 0; i < count; i++) {
+        double first = observation_cost(bayes->told[i]); // a number only where it was told values
+        bayes->costs[i] = isnan(first) ? first : bayes->told[i]->outcome.values[model->objective];
+    }
+    warp_costs(model->warp, bayes->costs, count, bayes->targets, bayes->warp_scratch);
 }
 
 // ---- Which trials
@@ -168,16 +203,16 @@ static size_t next_fit(size_t fitted)
     return fitted + (size_t)ceil((double)fitted * FIT_GROWTH);
 }
 
-static void fit_at(struct bayes *bayes, struct model *model, enum warp warp, size_t count)
+static void fit_at(struct bayes *bayes, struct model *model, size_t count)
 {
     size_t rows[BAYES_FIT_MAX];
     struct gp *gp = &bayes->fit;
-    warp_first(bayes, warp, count);
+    warp_first(bayes, model, count);
     size_t used = choose_rows(bayes, gp, count, BAYES_FIT_MAX, 0.5, 0, rows);
     put_rows(bayes, gp, rows, used);
     gp_copy_theta(gp, &model->gp);
     bool fresh = count < FRESH_UNTIL || model->fits % FRESH_EVERY == 0;
-    gp_fit(gp, &bayes->prior, bayes->fit_work, FIT_STEPS, fresh);
+    gp_fit(gp, &model->prior, bayes->fit_work, count < FIT_EACH_UNTIL ? FIT_STEPS : FIT_STEPS_LATER, fresh);
     gp_copy_theta(&model->gp, gp);
     model->fitted = count;
     model->fits++;
@@ -218,34 +253,34 @@ static bool fill_subset(struct bayes *bayes, struct model *model)
     return gp_factor(gp);
 }
 
-static void append_pending(struct bayes *bayes, struct model *model)
+static void append_pending(struct bayes *bayes, struct model *model, size_t pending)
 {
     struct history *history = &bayes->history;
-    size_t left = history->pending;
-    for (size_t i = 0; i < history->count && left > 0; i++) {
+    size_t skip = pending > BAYES_PENDING_MAX ? pending - BAYES_PENDING_MAX : 0;
+    for (size_t i = 0, seen = 0; i < history->count && seen < pending; i++) {
         const struct observation *observation = history->observations[i];
-        if (observation->told || left-- > BAYES_PENDING_MAX)
+        if (observation->told || seen++ < skip)
             continue;
         bayes_observed_features(bayes, observation, bayes->row);
         gp_append(&model->gp, bayes->row, 1);
     }
 }
 
-struct model *bayes_model(struct bayes *bayes, enum warp warp, double *ret_best)
+bool bayes_update(struct bayes *bayes, struct model *model, size_t pending, double *ret_best)
 {
-    struct model *model = &bayes->models[warp];
-    while (next_fit(model->fitted) <= bayes->told_count)
-        fit_at(bayes, model, warp, next_fit(model->fitted));
-    warp_first(bayes, warp, bayes->told_count);
-    if (!(bayes->told_count <= BAYES_EXACT_MAX ? fill_whole(bayes, model) : fill_subset(bayes, model)))
-        return NULL;
     struct gp *gp = &model->gp;
-    double noise = gp->noise, best = (double)INFINITY;
+    model_make(bayes, model);
+    while (next_fit(model->fitted) <= bayes->told_count)
+        fit_at(bayes, model, next_fit(model->fitted));
+    warp_first(bayes, model, bayes->told_count);
+    if (!(bayes->told_count <= BAYES_EXACT_MAX ? fill_whole(bayes, model) : fill_subset(bayes, model)))
+        return false;
+    double best = (double)INFINITY;
     for (size_t i = 0; i < model->rows; i++) {
-        double seen = noise > NOISY ? gp->y[i] - noise / gp->weight[i] * gp->alpha[i] : gp->y[i];
+        double seen = gp->noise > NOISY ? gp->y[i] - gp->noise / gp->weight[i] * gp->alpha[i] : gp->y[i];
         best = fmin(best, seen);
     }
     *ret_best = best;
-    append_pending(bayes, model);
-    return model;
+    append_pending(bayes, model, pending);
+    return true;
 }

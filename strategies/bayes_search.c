@@ -15,6 +15,9 @@
 
 #define STARTS BAYES_STARTS
 #define CANDIDATES 1000      // half from the whole space, half around the incumbents; fewer for large models
+#define CANDIDATES_MIN 200
+#define SCORE_WORK 1e8       // trials^2 * candidates
+#define STEPS 30             // of the gradients
 #define EXCHANGES 4          // of one place in a round
 #define EXCHANGE_MAX 2000    // neighbours of a place that are looked at
 #define BLOCK BAYES_BLOCK
@@ -33,8 +36,8 @@ struct place { // a point of the space
 
 struct search {
     struct bayes *bayes;
-    struct gp *gp;
-    const struct acquisition *acquisition;
+    const struct wish *wish;
+    struct gp *gp; // the first model's, which also has the rows
     struct rng *rng;
     size_t dimensions, features;
     struct place *places; // the pool
@@ -203,14 +206,32 @@ static void add_local(struct search *search, size_t rows, size_t count)
     free(centre);
 }
 
+// The part of objective k in the wish, and its derivatives.
+static double wish_value(const struct wish *wish, size_t k, double mean, double variance, double *by_mean, double *by_variance)
+{
+    double value = acquisition_value(&wish->acquisition, mean, variance, by_mean, by_variance);
+    if (wish->count == 1)
+        return value;
+    if (by_mean) {
+        *by_mean /= wish->weight[k];
+        *by_variance /= wish->weight[k];
+    }
+    return (wish->reference[k] + value) / wish->weight[k];
+}
+
 static void score(struct search *search, size_t first, size_t count)
 {
     for (size_t at = first; at < first + count; at += BLOCK) {
         size_t m = first + count - at < BLOCK ? first + count - at : BLOCK;
-        gp_predict(search->gp, search->places[at].features, m, search->means, search->variances, search->bayes->predict_work);
-        for (size_t j = 0; j < m; j++)
-            search->places[at + j].value =
-                acquisition_value(search->acquisition, search->means[j], search->variances[j], NULL, NULL);
+        for (size_t k = 0; k < search->wish->count; k++) {
+            gp_predict(&search->wish->models[k]->gp, search->places[at].features, m, search->means, search->variances,
+                       search->bayes->predict_work);
+            for (size_t j = 0; j < m; j++) {
+                double value = wish_value(search->wish, k, search->means[j], search->variances[j], NULL, NULL);
+                if (k == 0 || value < search->places[at + j].value)
+                    search->places[at + j].value = value;
+            }
+        }
     }
 }
 
@@ -314,32 +335,50 @@ static void climb_put(struct climb *climb, const double *x)
     }
 }
 
-// One evaluation of all that still climb. `slots` are places for their features, together. Returns how many go on.
-static size_t climb_step(struct search *search, struct climb *climbs, size_t count, double *gradient)
+// Values and gradients of the wish at the first m of search->bayes->points. `gradients` holds STARTS * features numbers, then
+// room for `capacity` more.
+static void look(struct search *search, size_t m, double *values, double *gradients)
 {
-    double *points = search->bayes->points, *scratch = gradient + search->features;
+    const double *points = search->bayes->points;
+    double *scratch = gradients + STARTS * search->features;
+    for (size_t k = 0; k < search->wish->count; k++) {
+        const struct gp *gp = &search->wish->models[k]->gp;
+        struct gp_slopes slopes;
+        gp_predict_slopes(gp, points, m, search->means, search->variances, search->bayes->predict_work, &slopes);
+        for (size_t j = 0; j < m; j++) {
+            double by_mean, by_variance;
+            double value = wish_value(search->wish, k, search->means[j], search->variances[j], &by_mean, &by_variance);
+            if (k > 0 && value >= values[j])
+                continue;
+            values[j] = value;
+            gp_gradient(gp, &slopes, j, points + j * search->features, by_mean, by_variance, gradients + j * search->features,
+                        scratch);
+        }
+    }
+}
+
+// One evaluation of all that still climb. Returns how many go on. `gradients` as for look.
+static size_t climb_step(struct search *search, struct climb *climbs, size_t count, double *gradients)
+{
+    double values[STARTS], *variables = gradients + STARTS * search->features; // the room of look
     size_t m = 0, going = 0;
-    struct gp_slopes slopes;
     for (size_t k = 0; k < count; k++) {
         if (!climbs[k].going)
             continue;
         climb_put(&climbs[k], climbs[k].lbfgs.x);
-        memcpy(points + m++ * search->features, climbs[k].place->features, search->features * sizeof(double));
+        memcpy(search->bayes->points + m++ * search->features, climbs[k].place->features, search->features * sizeof(double));
     }
-    gp_predict_slopes(search->gp, points, m, search->means, search->variances, search->bayes->predict_work, &slopes);
+    if (m == 0)
+        return 0;
+    look(search, m, values, gradients);
     for (size_t k = 0, j = 0; k < count; k++) {
         struct climb *climb = &climbs[k];
-        double by_mean, by_variance;
         if (!climb->going)
             continue;
-        double value = acquisition_value(search->acquisition, search->means[j], search->variances[j], &by_mean, &by_variance);
-        gp_gradient(search->gp, &slopes, j, points + j * search->features, by_mean, by_variance, gradient, scratch);
-        double *variables = scratch; // of gp_gradient, not needed any more
         for (size_t v = 0; v < climb->count; v++)
-            variables[v] = -gradient[climb->feature[v]] * climb->scale[v];
-        climb->going = lbfgs_step(&climb->lbfgs, -value, variables);
+            variables[v] = -gradients[j * search->features + climb->feature[v]] * climb->scale[v];
+        climb->going = lbfgs_step(&climb->lbfgs, -values[j++], variables);
         going += climb->going;
-        j++;
     }
     return going;
 }
@@ -365,19 +404,19 @@ static void climb_all(struct search *search, size_t first, size_t count, unsigne
 {
     struct climb climbs[STARTS];
     size_t room = search->gp->capacity > search->dimensions ? search->gp->capacity : search->dimensions;
-    double *gradient = xcalloc(search->features + room, sizeof *gradient);
+    double *gradients = xcalloc(STARTS * search->features + room, sizeof *gradients);
     for (size_t k = 0; k < count; k++) {
         climb_init(search, &climbs[k], place_at(search, first + k), steps);
         place_copy(search, place_at(search, first + count + k), climbs[k].place);
     }
-    while (climb_step(search, climbs, count, gradient) > 0)
+    while (climb_step(search, climbs, count, gradients) > 0)
         ;
     for (size_t k = 0; k < count; k++) {
         if (climbs[k].count > 0)
             climb_end(search, &climbs[k], place_at(search, first + count + k));
         climb_release(&climbs[k]);
     }
-    free(gradient);
+    free(gradients);
 }
 
 // ---- Exchanges
@@ -486,21 +525,27 @@ static void improve(struct search *search, size_t starts, size_t count, size_t p
     }
 }
 
-int bayes_search(struct bayes *bayes, struct model *model, const struct acquisition *acquisition, struct rng *rng,
-                 double *ret_value)
+int bayes_search(struct bayes *bayes, const struct wish *wish, struct rng *rng, double *ret_value)
 {
-    struct search search = {.bayes = bayes, .gp = &model->gp, .acquisition = acquisition, .rng = rng,
+    struct model *model = wish->models[0];
+    struct search search = {.bayes = bayes, .gp = &model->gp, .wish = wish, .rng = rng,
                             .dimensions = bayes->history.encoding.count, .features = bayes->feature_count};
     double n = (double)model->gp.count + 1;
-    size_t wanted = (size_t)fmin(fmax(4e8 / (n * n), 150), CANDIDATES) / 2;
+    size_t wanted = (size_t)fmin(fmax(SCORE_WORK / (n * n), CANDIDATES_MIN), CANDIDATES) / 2;
     size_t neighbours = search.dimensions * 2 * NEIGHBOURS_MAX;
     pool_init(&search, 2 * wanted + 2 * STARTS + (neighbours < EXCHANGE_MAX ? neighbours : EXCHANGE_MAX));
     strategy_search(&bayes->base);
+    for (size_t k = 0; k < wish->count; k++)
+        gp_invert(&wish->models[k]->gp);
     add_global(&search, wanted);
-    add_local(&search, model->rows, wanted);
+    for (size_t k = 0; k < wish->count; k++) { // around the incumbents of every objective
+        search.gp = &wish->models[k]->gp;
+        add_local(&search, model->rows, wanted / wish->count);
+    }
+    search.gp = &model->gp;
     score(&search, 0, search.count);
     size_t starts = search.count, count = pick_starts(&search, starts), pool = starts + 2 * STARTS;
-    improve(&search, starts, count, pool, model->gp.count > 800 ? 12 : 30);
+    improve(&search, starts, count, pool, STEPS);
     struct place first;
     bool found = false;
     if (count > 0) {
@@ -513,4 +558,21 @@ int bayes_search(struct bayes *bayes, struct model *model, const struct acquisit
         found = take_best(&search, 0, starts, ret_value);
     pool_release(&search);
     return found ? 0 : ERR_NOT_FOUND;
+}
+
+size_t bayes_candidates(struct bayes *bayes, struct model *model, struct rng *rng, size_t count, double *coordinates,
+                        double *features)
+{
+    struct search search = {.bayes = bayes, .gp = &model->gp, .rng = rng, .dimensions = bayes->history.encoding.count,
+                            .features = bayes->feature_count};
+    pool_init(&search, count);
+    strategy_search(&bayes->base);
+    add_global(&search, count / 2);
+    add_local(&search, model->rows, count / 2);
+    for (size_t i = 0; i < search.count; i++) {
+        memcpy(coordinates + i * search.dimensions, search.places[i].coordinates, search.dimensions * sizeof(double));
+        memcpy(features + i * search.features, search.places[i].features, search.features * sizeof(double));
+    }
+    pool_release(&search);
+    return search.count;
 }

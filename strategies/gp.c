@@ -15,7 +15,7 @@
 void gp_reset(struct gp *gp, const struct gp_prior *prior)
 {
     for (size_t i = 0; i < gp->scale_count; i++)
-        gp->log_scales[i] = prior->mu - prior->sigma * prior->sigma; // the mode
+        gp->log_scales[i] = prior->pull > 0 ? 0 : prior->mu - prior->sigma * prior->sigma; // the mode
     gp->log_signal = 0;
     gp->log_noise = log(1e-3);
     for (size_t i = 0; i < gp->scale_count; i++)
@@ -34,6 +34,7 @@ void gp_init(struct gp *gp, const struct feature *features, size_t feature_count
                       .y = xcalloc(capacity, sizeof(double)),
                       .weight = xcalloc(capacity, sizeof(double)),
                       .factor = xcalloc(capacity * capacity, sizeof(double)),
+                      .inverse = xcalloc(capacity * capacity, sizeof(double)),
                       .alpha = xcalloc(capacity, sizeof(double)),
                       .weights = xcalloc(feature_count, sizeof(double)),
                       .work = xcalloc(capacity * 4, sizeof(double))};
@@ -47,6 +48,7 @@ void gp_release(struct gp *gp)
     free(gp->y);
     free(gp->weight);
     free(gp->factor);
+    free(gp->inverse);
     free(gp->alpha);
     free(gp->weights);
     free(gp->work);
@@ -250,6 +252,18 @@ void gp_predict(const struct gp *gp, const double *points, size_t m, double *mea
     }
 }
 
+void gp_invert(struct gp *gp)
+{
+    int n = (int)gp->count, lda = (int)gp->capacity, info = 0;
+    for (size_t j = 0; j < gp->count; j++)
+        memcpy(gp->inverse + j * gp->capacity + j, gp->factor + j * gp->capacity + j, (gp->count - j) * sizeof(double));
+    if (n > 0)
+        dpotri_("L", &n, gp->inverse, &lda, &info); // cannot fail: the factor has no zero on its diagonal
+    for (size_t j = 0; j < gp->count; j++)
+        for (size_t i = j + 1; i < gp->count; i++)
+            gp->inverse[i * gp->capacity + j] = gp->inverse[j * gp->capacity + i];
+}
+
 void gp_predict_slopes(const struct gp *gp, const double *points, size_t m, double *mean, double *variance,
                        double *work, struct gp_slopes *ret)
 {
@@ -258,19 +272,15 @@ void gp_predict_slopes(const struct gp *gp, const double *points, size_t m, doub
     *ret = (struct gp_slopes){.k = work, .slope = work + block, .v = work + 2 * block};
     for (size_t j = 0; j < m; j++)
         covariances(gp, points + j * gp->feature_count, ret->k + j * gp->capacity, ret->slope + j * gp->capacity, gp->work);
-    if (n > 0 && m > 0) {
-        memcpy(ret->v, ret->k, block * sizeof(double));
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, (int)m, 1, gp->factor,
-                    (int)gp->capacity, ret->v, (int)gp->capacity);
-    }
-    for (size_t j = 0; j < m; j++) {
-        const double *v = ret->v + j * gp->capacity;
-        mean[j] = gp->mean + (n ? cblas_ddot((int)n, ret->k + j * gp->capacity, 1, gp->alpha, 1) : 0);
-        variance[j] = fmax(signal - (n ? cblas_ddot((int)n, v, 1, v, 1) : 0), 1e-12 * signal);
-    }
     if (n > 0 && m > 0)
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, (int)m, 1, gp->factor,
-                    (int)gp->capacity, ret->v, (int)gp->capacity);
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)m, (int)n, 1, gp->inverse, (int)gp->capacity, ret->k,
+                    (int)gp->capacity, 0, ret->v, (int)gp->capacity);
+    for (size_t j = 0; j < m; j++) {
+        const double *k = ret->k + j * gp->capacity;
+        mean[j] = gp->mean + (n ? cblas_ddot((int)n, k, 1, gp->alpha, 1) : 0);
+        variance[j] = signal - (n ? cblas_ddot((int)n, k, 1, ret->v + j * gp->capacity, 1) : 0);
+        variance[j] = fmax(variance[j], 1e-12 * signal);
+    }
 }
 
 void gp_gradient(const struct gp *gp, const struct gp_slopes *slopes, size_t j, const double *point, double by_mean,

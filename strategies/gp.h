@@ -24,10 +24,12 @@ struct feature {
     size_t scale; // which length scale divides it
 };
 
-// Log-normal prior of the length scales (natural logarithm of a scale has mean mu and standard deviation sigma);
-// the signal's variance has Gamma(2, 1), the noise's Gamma(1.1, 30).
+// Prior of the length scales: log-normal (the natural logarithm of a scale has mean mu and standard deviation sigma), or, where
+// pull > 0, of density exp(-pull (l^2 + 1 / l^2)), which draws them to the side of the cube from both ends. The signal's variance has
+// Gamma(2, 1), the noise's Gamma(1.1, 30).
 struct gp_prior {
     double mu, sigma;
+    double pull;
 };
 
 struct gp {
@@ -41,6 +43,7 @@ struct gp {
     double *y;            // targets
     double *weight;       // of each row: how many values its target is the mean of; its noise is divided by it
     double *factor;       // lower Cholesky factor of the covariance
+    double *inverse;      // of the covariance, both triangles; as of the last gp_invert
     double *alpha;        // inverse times (y - mean)
     double *weights;      // by feature: 1 / scale^2
     double *work;         // capacity * 4
@@ -85,7 +88,11 @@ void gp_truncate(struct gp *gp, size_t count);
 // `work` holds capacity * m numbers; on return its column j is factor^-1 k(x_j), count numbers.
 void gp_predict(const struct gp *gp, const double *points, size_t m, double *mean, double *variance, double *work);
 
-// Mean, variance, and what the gradients need, for m points at once. `work` holds 3 * capacity * m numbers.
+// Make the inverse, for gp_predict_slopes: with it a gradient reads one matrix once.
+void gp_invert(struct gp *gp);
+
+// Mean, variance, and what the gradients need, for m points at once. gp_invert comes before. `work` holds 3 * capacity * m
+// numbers.
 struct gp_slopes {
     double *k;     // capacity * m: covariances
     double *slope; // derivatives by the squared distance

@@ -67,10 +67,10 @@ static double prior_loss(const struct gp *gp, const struct gp_prior *prior, doub
 {
     double loss = 0, signal = exp(gp->log_signal), noise = exp(gp->log_noise);
     for (size_t i = 0; i < gp->scale_count; i++) {
-        double z = (gp->log_scales[i] - prior->mu) / prior->sigma;
-        loss += 0.5 * z * z + gp->log_scales[i];
+        double z = (gp->log_scales[i] - prior->mu) / prior->sigma, square = exp(2 * gp->log_scales[i]);
+        loss += prior->pull > 0 ? prior->pull * (square + 1 / square) : 0.5 * z * z + gp->log_scales[i];
         if (gradient)
-            gradient[i] += z / prior->sigma + 1;
+            gradient[i] += prior->pull > 0 ? 2 * prior->pull * (square - 1 / square) : z / prior->sigma + 1;
     }
     loss += signal - gp->log_signal;           // Gamma(2, 1)
     loss += 30 * noise - 0.1 * gp->log_noise;  // Gamma(1.1, 30)
