@@ -1,7 +1,6 @@
 // Bayesian optimisation with Gaussian processes.
 //
-// An initial design of scrambled Sobol points, then the maximum of an acquisition, whose kind and output transformation
-// rotate with the trials: each has problems that it alone does badly at. docs/search.md has the mathematics, the sources
+// An initial design of scrambled Sobol points, then the maximum of an acquisition over the space. docs/search.md has the mathematics, the sources
 // and the measurements behind each choice.
 
 #include "strategies/bayes_impl.h"
@@ -25,22 +24,20 @@ const struct strategy_option bayes_options[] = {
      .min = 0,
      .max = 1000000,
      .help = "points of the initial design (scrambled Sobol); 0: the number of parameters + 3, at most 10"},
+    {.name = "acquisition",
+     .kind = OPTION_WORD,
+     .default_text = "confidence",
+     .words = (const char *const[]){"confidence", "improvement", NULL},
+     .help = "what makes a point worth a trial: a lower confidence bound, or the logarithm of the expected improvement"},
+    {.name = "costs",
+     .kind = OPTION_WORD,
+     .default_text = "half-rank",
+     .words = (const char *const[]){"half-rank", "half-rank-log", "standard", NULL},
+     .help = "the form that results are modelled in: the worse half by rank, the same and logarithmic towards the best, or as they are"},
     {.name = NULL}};
 
-// What a turn of the rotation does.
-struct arm {
-    enum warp warp;
-    enum acquisition_kind kind;
-    double beta;   // confidence
-    double margin; // expected improvement: by how much the best is to be beaten, in standard deviations of the targets
-};
-
-static const struct arm arms[] = {
-    {WARP_HALF_RANK, ACQUISITION_CONFIDENCE, 1.8, 0},
-    {WARP_HALF_RANK, ACQUISITION_LOG_EI, 0, 0},
-    {WARP_STANDARD, ACQUISITION_LOG_EI, 0, 0.1},
-    {WARP_HALF_RANK, ACQUISITION_LOG_EI, 0, 0},
-};
+// Deviations of the confidence bound, in turns: two asks that mostly look near the best, one that looks further.
+static const double betas[] = {1.8, 1.8, 3.0};
 
 // ---- Making
 
@@ -83,7 +80,12 @@ static int create(const struct strategy_setup *setup, struct strategy **ret, str
     if (bayes->startup == 0)
         bayes->startup = dimensions + 3 < 10 ? dimensions + 3 : 10;
     bayes->row = xcalloc(bayes->feature_count, sizeof *bayes->row);
-    bayes_models_init(bayes);
+    const char *costs = setting_word(setup, bayes_options, "costs");
+    bayes->acquisition = str_equal(setting_word(setup, bayes_options, "acquisition"), "confidence") ? ACQUISITION_CONFIDENCE
+                                                                                                   : ACQUISITION_LOG_EI;
+    bayes_models_init(bayes, str_equal(costs, "standard")        ? WARP_STANDARD
+                             : str_equal(costs, "half-rank-log") ? WARP_HALF_RANK_LOG
+                                                                  : WARP_HALF_RANK);
     *ret = &bayes->base;
     return 0;
 }
@@ -205,35 +207,27 @@ static int any_point(struct bayes *bayes, struct rng *rng, struct err *err)
 
 // ---- Points of the model
 
-static const char *arm_words(const struct arm *arm)
-{
-    return arm->kind == ACQUISITION_CONFIDENCE ? "lower confidence bound"
-           : arm->margin > 0                   ? "expected improvement by a margin"
-                                               : "expected improvement";
-}
-
 static int single_point(struct bayes *bayes, struct rng *rng)
 {
-    const struct arm *arm = &arms[bayes->told_count % ARRAY_LEN(arms)];
-    struct model *model = &bayes->models[arm->warp];
-    double best, value;
+    struct model *model = &bayes->models[0];
+    double best, value, beta = betas[bayes->told_count % ARRAY_LEN(betas)];
     if (bayes->run >= BAYES_PICKS_AFTER && bayes->history.pending >= bayes->run) {
-        int rc = bayes_pick(bayes, &bayes->models[WARP_HALF_RANK]);
+        int rc = bayes_pick(bayes, model);
         if (rc == 0)
-            say(bayes, xasprintf("Gaussian process of %zu trials: one of many asked for at once, by lower confidence bound",
-                                 bayes->models[WARP_HALF_RANK].rows));
+            say(bayes, xasprintf("Gaussian process of %zu trials: one of many asked for at once, by lower confidence bound", model->rows));
         return rc;
     }
     if (!bayes_update(bayes, model, bayes->history.pending, &best))
         return ERR_NOT_FOUND;
-    struct wish wish = {.models = {model}, .count = 1,
-                        .acquisition = {.kind = arm->kind, .beta = arm->beta, .best = best - arm->margin}};
+    struct wish wish = {.models = {model}, .count = 1, .acquisition = {.kind = bayes->acquisition, .beta = beta, .best = best}};
     int rc = bayes_search(bayes, &wish, rng, &value);
-    if (rc == 0)
-        say(bayes, xasprintf("Gaussian process of %zu trials and %zu pending ones, %s of %s costs", model->rows,
-                             model->gp.count - model->rows, arm_words(arm),
-                             arm->warp == WARP_STANDARD ? "standardised" : "half-ranked"));
-    return rc;
+    if (rc != 0)
+        return rc;
+    char *how = bayes->acquisition == ACQUISITION_CONFIDENCE ? xasprintf("lower confidence bound at %.1f deviations", beta)
+                                                             : xstrdup("log expected improvement");
+    say(bayes, xasprintf("Gaussian process of %zu trials and %zu pending ones, %s", model->rows, model->gp.count - model->rows, how));
+    free(how);
+    return 0;
 }
 
 // The worst of the front's targets in each objective, and a tenth of their range more.
@@ -284,8 +278,7 @@ static int front_point(struct bayes *bayes, struct rng *rng)
 
 static int model_point(struct bayes *bayes, struct rng *rng)
 {
-    return bayes->model_count == WARP_COUNT && bayes->history.objective_count == 1 ? single_point(bayes, rng)
-                                                                                    : front_point(bayes, rng);
+    return bayes->model_count == 1 ? single_point(bayes, rng) : front_point(bayes, rng);
 }
 
 static int choose(struct bayes *bayes, uint64_t point, struct err *err)

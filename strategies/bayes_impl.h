@@ -21,11 +21,10 @@
 #define BAYES_STARTS 6        // searches for the maximum
 #define BAYES_BLOCK 64        // points of one prediction; at least three times the starts
 
-struct model { // of one objective's costs in one form
+struct model { // of one objective's costs
     size_t objective;
     enum warp warp;
     struct gp_prior prior;
-    bool made;          // its memory comes with its first use
     struct gp gp;
     size_t fitted;      // told trials that the hyperparameters are of; 0: none yet
     unsigned fits;
@@ -51,7 +50,8 @@ struct bayes {
     size_t startup;         // points of the initial design
     struct feature *features;
     size_t feature_count;
-    struct model *models;   // one objective: by warp; several: one each
+    enum acquisition_kind acquisition;
+    struct model *models;   // one an objective
     size_t model_count;
     struct gp fit;
     struct gp_fit_work *fit_work;
@@ -64,7 +64,7 @@ struct bayes {
 
 // bayes_model.c
 
-void bayes_models_init(struct bayes *bayes);
+void bayes_models_init(struct bayes *bayes, enum warp warp);
 void bayes_models_release(struct bayes *bayes);
 
 // Bring a model up to date: hyperparameters by the schedule, all told trials (or a subset), then pending ones (the first

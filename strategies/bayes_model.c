@@ -24,46 +24,36 @@
 
 // Of many parameters most matter little, and the log-normal prior (C. Hvarfner et al., "Vanilla Bayesian Optimization Performs
 // Great in High Dimensions", 2024) lets their scales grow; with few the trials themselves tell. Between, the pull to the cube's
-// side finds structure sooner; then the two forms of the costs have one prior each, so that neither's weakness is everyone's.
-static struct gp_prior prior_of(const struct bayes *bayes, enum warp warp)
+// side finds structure sooner.
+static struct gp_prior prior_of(size_t dimensions)
 {
-    double dimensions = (double)(bayes->history.encoding.count ? bayes->history.encoding.count : 1);
-    struct gp_prior prior = {.mu = fmax(sqrt(2) + 0.5 * log(dimensions), 2.5), .sigma = sqrt(3)};
-    if (dimensions >= PULLED_MIN && dimensions <= PULLED_MAX && warp != WARP_STANDARD)
+    struct gp_prior prior = {.mu = fmax(sqrt(2) + 0.5 * log((double)(dimensions ? dimensions : 1)), 2.5), .sigma = sqrt(3)};
+    if (dimensions >= PULLED_MIN && dimensions <= PULLED_MAX)
         prior.pull = PULL;
     return prior;
 }
 
-void bayes_models_init(struct bayes *bayes)
+void bayes_models_init(struct bayes *bayes, enum warp warp)
 {
-    size_t objectives = bayes->history.objective_count;
-    bayes->model_count = objectives > 1 ? objectives : WARP_COUNT;
+    size_t dimensions = bayes->history.encoding.count;
+    struct gp_prior prior = prior_of(dimensions);
+    bayes->model_count = bayes->history.objective_count;
     bayes->models = xcalloc(bayes->model_count, sizeof *bayes->models);
     for (size_t i = 0; i < bayes->model_count; i++) {
-        bayes->models[i].objective = objectives > 1 ? i : 0;
-        bayes->models[i].warp = objectives > 1 ? WARP_HALF_RANK : (enum warp)i;
-        bayes->models[i].prior = prior_of(bayes, bayes->models[i].warp);
+        struct model *model = &bayes->models[i];
+        *model = (struct model){.objective = i, .warp = warp, .prior = prior};
+        gp_init(&model->gp, bayes->features, bayes->feature_count, dimensions, BAYES_ROWS_MAX, &prior);
     }
-    gp_init(&bayes->fit, bayes->features, bayes->feature_count, bayes->history.encoding.count, BAYES_FIT_MAX,
-            &bayes->models[0].prior);
+    gp_init(&bayes->fit, bayes->features, bayes->feature_count, dimensions, BAYES_FIT_MAX, &prior);
     bayes->fit_work = gp_fit_work_new(&bayes->fit);
     bayes->points = xcalloc(BAYES_STARTS * bayes->feature_count, sizeof(double));
     bayes->predict_work = xcalloc((size_t)BAYES_ROWS_MAX * BAYES_BLOCK, sizeof(double));
 }
 
-static void model_make(struct bayes *bayes, struct model *model)
-{
-    if (model->made)
-        return;
-    gp_init(&model->gp, bayes->features, bayes->feature_count, bayes->history.encoding.count, BAYES_ROWS_MAX, &model->prior);
-    model->made = true;
-}
-
 void bayes_models_release(struct bayes *bayes)
 {
     for (size_t i = 0; i < bayes->model_count; i++)
-        if (bayes->models[i].made)
-            gp_release(&bayes->models[i].gp);
+        gp_release(&bayes->models[i].gp);
     free(bayes->models);
     gp_release(&bayes->fit);
     gp_fit_work_free(bayes->fit_work);
@@ -269,7 +259,6 @@ static void append_pending(struct bayes *bayes, struct model *model, size_t pend
 bool bayes_update(struct bayes *bayes, struct model *model, size_t pending, double *ret_best)
 {
     struct gp *gp = &model->gp;
-    model_make(bayes, model);
     while (next_fit(model->fitted) <= bayes->told_count)
         fit_at(bayes, model, next_fit(model->fitted));
     warp_first(bayes, model, bayes->told_count);
