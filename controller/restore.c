@@ -11,7 +11,8 @@
 struct walk {
     struct controller *controller;
     struct err *err;
-    uint64_t sweep, point; // seen last in flight
+    uint64_t asked; // number of the trial whose point was restored last
+    uint64_t told;  // tells that the strategy has heard
 };
 
 static int each_agent(void *context, const struct agent_row *row)
@@ -114,22 +115,17 @@ static int tell_again(struct controller *controller, const struct spec *spec, co
     return rc;
 }
 
-// A strategy that learns sees its history again: what came from elsewhere, every told point in order, then those in flight.
-static int restore_point(struct controller *controller, const struct trial_row *row, const struct outcome *outcome)
+static int restore_point(struct controller *controller, const struct trial_row *row)
 {
     struct json_object *json = NULL;
     struct config config = {0};
-    int rc = 0;
     const struct spec *spec = core_sweep_spec(controller->core, row->sweep);
     if (spec && json_parse(row->config, strlen(row->config), &json, NULL) == 0 &&
-        config_from_json(spec->space, json, &config, NULL) == 0) {
+        config_from_json(spec->space, json, &config, NULL) == 0)
         suggester_restore(controller->suggester, row->sweep, row->point, &config);
-        if (outcome)
-            rc = tell_again(controller, spec, row, outcome);
-    }
     config_release(&config);
     json_object_put(json);
-    return rc;
+    return 0;
 }
 
 static enum point_state point_state_of(enum trial_state state)
@@ -169,22 +165,35 @@ static int each_prior(void *context, const struct prior_row *row)
     return 0;
 }
 
+// A strategy that learns sees its history again: what came from elsewhere, then its points and what came of them, each when it did.
+
+static int each_asked(void *context, const struct trial_row *row)
+{
+    struct walk *walk = context;
+    if (row->asked_after > walk->told)
+        return 1; // not yet
+    walk->asked = row->number;
+    return restore_point(walk->controller, row);
+}
+
 static int each_told(void *context, const struct trial_row *row, const struct outcome *outcome)
 {
     struct walk *walk = context;
-    return restore_point(walk->controller, row, outcome);
+    const struct spec *spec = core_sweep_spec(walk->controller->core, row->sweep);
+    int rc = store_each_asked(walk->controller->store, row->sweep, walk->asked, each_asked, walk, walk->err);
+    walk->told = row->tell_number;
+    return rc == 0 && spec ? tell_again(walk->controller, spec, row, outcome) : rc;
 }
 
-// Its first repeat may be over already: the first that is not stands for the point.
-static int each_in_flight(void *context, const struct trial_row *row)
+static int restore_history(struct walk *walk, uint64_t sweep, const struct spec *spec)
 {
-    struct walk *walk = context;
-    bool again = row->sweep == walk->sweep && row->point == walk->point;
-    if (!suggester_learns(walk->controller->suggester, row->sweep) || again)
-        return 0;
-    walk->sweep = row->sweep;
-    walk->point = row->point;
-    return restore_point(walk->controller, row, NULL);
+    struct store *store = walk->controller->store;
+    walk->asked = walk->told = 0;
+    int rc = store_each_prior(store, sweep, each_prior, walk, walk->err);
+    if (rc == 0)
+        rc = store_each_told(store, sweep, spec->objective_count, each_told, walk, walk->err);
+    walk->told = UINT64_MAX;
+    return rc == 0 ? store_each_asked(store, sweep, walk->asked, each_asked, walk, walk->err) : rc;
 }
 
 // ---- Curves, for stopping rules
@@ -253,15 +262,13 @@ static int restore_histories(struct walk *walk)
                      ? store_each_trial(controller->store, &results, each_result, walk, walk->err)
                      : 0;
         if (rc == 0 && suggester_learns(controller->suggester, id))
-            rc = store_each_prior(controller->store, id, each_prior, walk, walk->err);
-        if (rc == 0 && suggester_learns(controller->suggester, id))
-            rc = store_each_told(controller->store, id, spec->objective_count, each_told, walk, walk->err);
+            rc = restore_history(walk, id, spec);
         if (rc == 0 && !sweep_state_terminal(core_sweep(controller->core, id)->state))
             rc = controller_restore_curves(controller, id, walk->err);
         if (rc != 0)
             return rc;
     }
-    return store_each_live_trial(controller->store, each_in_flight, walk, walk->err);
+    return 0;
 }
 
 static int restore_rows(struct walk *walk)

@@ -13,9 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAWS_MAX 1000   // tries for a new point by lot
 #define FRONT_BETA 1.0    // deviations of the confidence bound with several objectives
-#define SCAN_MAX 1000000 // points of a finite space that are looked through for one that is left
 
 const struct strategy_option bayes_options[] = {
     {.name = "startup",
@@ -54,25 +52,13 @@ static void make_features(struct bayes *bayes)
     }
 }
 
-static void make_sobol(struct bayes *bayes, const struct strategy_setup *setup)
-{
-    size_t count = space_count(setup->space);
-    bayes->sobol_param = xcalloc(count, sizeof *bayes->sobol_param);
-    for (size_t i = 0; i < count; i++)
-        if (param_cardinality(space_param(setup->space, i)) != 1)
-            bayes->sobol_param[bayes->sobol_varying++] = i;
-    size_t dimensions = bayes->sobol_varying < sobol_dimensions_max ? bayes->sobol_varying : sobol_dimensions_max;
-    bayes->sobol_point = xcalloc(dimensions, sizeof *bayes->sobol_point);
-    sobol_sequence_init(&bayes->sobol, dimensions, true, setup->seed);
-}
-
 static int create(const struct strategy_setup *setup, struct strategy **ret, struct err *err)
 {
     (void)err;
     struct bayes *bayes = xcalloc(1, sizeof *bayes);
     history_init(&bayes->history, setup);
     make_features(bayes);
-    make_sobol(bayes, setup);
+    design_init(&bayes->design, setup->space, setup->seed);
     size_t dimensions = bayes->history.encoding.count;
     bayes->has_conditions = space_has_conditions(setup->space);
     bayes->has_constraints = space_constraint_count(setup->space) > 0;
@@ -96,9 +82,7 @@ static void destroy(struct strategy *strategy)
     bayes_models_release(bayes);
     bayes_pool_release(bayes);
     history_release(&bayes->history);
-    sobol_sequence_release(&bayes->sobol);
-    free(bayes->sobol_point);
-    free(bayes->sobol_param);
+    design_release(&bayes->design);
     free(bayes->features);
     free(bayes->told);
     free(bayes->costs);
@@ -115,94 +99,6 @@ static void say(struct bayes *bayes, char *text)
 {
     free(bayes->note);
     bayes->note = text;
-}
-
-static bool view_is_new(struct bayes *bayes)
-{
-    return strategy_accepts(&bayes->base) && !history_has(&bayes->history, &bayes->base.view);
-}
-
-static bool design_point(struct bayes *bayes)
-{
-    struct strategy *strategy = &bayes->base;
-    struct rng rng;
-    rng_stream(&rng, strategy->seed, "bayes.beyond", bayes->given);
-    strategy_search(strategy);
-    for (uint64_t skip = 0; skip < DRAWS_MAX; skip++) { // far apart, so that what one skips is not the next one's
-        sobol_sequence_at(&bayes->sobol, bayes->given + skip * 4096, bayes->sobol_point);
-        for (size_t i = 0; i < bayes->sobol_varying; i++)
-            strategy->units[bayes->sobol_param[i]] =
-                i < bayes->sobol.dimensions ? bayes->sobol_point[i] : rng_double(&rng);
-        config_view_unit(strategy->space, strategy->units, &strategy->view);
-        if (view_is_new(bayes))
-            return true;
-    }
-    return false;
-}
-
-static bool lot_point(struct bayes *bayes, struct rng *rng, uint64_t draws)
-{
-    struct strategy *strategy = &bayes->base;
-    for (uint64_t i = 0; i < draws; i++) {
-        for (size_t k = 0; k < bayes->sobol_varying; k++)
-            strategy->units[bayes->sobol_param[k]] = rng_double(rng);
-        config_view_unit(strategy->space, strategy->units, &strategy->view);
-        if (view_is_new(bayes))
-            return true;
-    }
-    return false;
-}
-
-// Points of a finite space; 0: a continuum, or too many to look through.
-static uint64_t finite_points(const struct bayes *bayes)
-{
-    const struct encoding *encoding = &bayes->history.encoding;
-    uint64_t points = 1;
-    for (size_t i = 0; i < encoding->count; i++) {
-        if (!encoding->dimensions[i].coordinates || points > SCAN_MAX)
-            return 0;
-        points *= encoding->dimensions[i].levels;
-    }
-    return points <= SCAN_MAX ? points : 0;
-}
-
-static bool scanned_point(struct bayes *bayes, uint64_t points)
-{
-    const struct encoding *encoding = &bayes->history.encoding;
-    struct strategy *strategy = &bayes->base;
-    double *coordinates = xcalloc(encoding->count, sizeof *coordinates);
-    bool found = false;
-    for (uint64_t index = 0; index < points && !found; index++) {
-        uint64_t left = index;
-        for (size_t i = 0; i < encoding->count; i++) {
-            const struct dimension *dimension = &encoding->dimensions[i];
-            coordinates[i] = dimension->coordinates[left % dimension->levels];
-            left /= dimension->levels;
-        }
-        encoding_decode(encoding, coordinates, strategy->units, &strategy->view);
-        found = view_is_new(bayes);
-    }
-    free(coordinates);
-    return found;
-}
-
-// By lot, then by looking through what is left of a finite space. ERR_EXHAUSTED when nothing is.
-static int any_point(struct bayes *bayes, struct rng *rng, struct err *err)
-{
-    if (lot_point(bayes, rng, DRAWS_MAX))
-        return 0;
-    uint64_t points = finite_points(bayes);
-    if (points > 0) {
-        if (scanned_point(bayes, points))
-            return 0;
-        if (bayes->history.count > 0)
-            return err_set(err, ERR_EXHAUSTED, "every configuration of the space was given");
-    }
-    if (lot_point(bayes, rng, STRATEGY_REJECTS_MAX))
-        return 0;
-    if (bayes->base.rejects > 0)
-        return strategy_refuse(&bayes->base, err);
-    return err_set(err, ERR_EXHAUSTED, "no configuration that was not given before was found");
 }
 
 // ---- Points of the model
@@ -286,14 +182,15 @@ static int choose(struct bayes *bayes, uint64_t point, struct err *err)
     struct rng rng;
     rng_stream(&rng, bayes->base.seed, "bayes.ask", point);
     bool design = bayes->given < bayes->startup || bayes->value_count < 2;
-    if (design && design_point(bayes)) {
+    strategy_search(&bayes->base);
+    if (design && design_point(&bayes->design, &bayes->base, &bayes->history, bayes->given)) {
         say(bayes, xasprintf("point %llu of the initial design (scrambled Sobol)", (unsigned long long)bayes->given + 1));
         return 0;
     }
     if (!design && bayes->history.encoding.count > 0 && model_point(bayes, &rng) == 0)
         return 0;
     strategy_search(&bayes->base);
-    int rc = any_point(bayes, &rng, err);
+    int rc = design_lot(&bayes->design, &bayes->base, &bayes->history, &rng, err);
     if (rc == 0)
         say(bayes, xstrdup("by lot: the model had nothing new to propose"));
     return rc;

@@ -7,9 +7,9 @@
 #pragma once
 
 #include "strategies/acquisition.h"
+#include "strategies/design.h"
 #include "strategies/gp.h"
 #include "strategies/history.h"
-#include "strategies/sobol_sequence.h"
 #include "strategies/strategy_impl.h"
 #include "strategies/warp.h"
 
@@ -43,10 +43,7 @@ struct bayes {
     uint64_t run;           // of them since the last tell
     struct pool *pool;      // bayes_pool.c
     bool has_conditions, has_constraints;
-    struct sobol_sequence sobol;
-    double *sobol_point;
-    size_t *sobol_param;    // by dimension
-    size_t sobol_varying;
+    struct design design;
     size_t startup;         // points of the initial design
     struct feature *features;
     size_t feature_count;

@@ -17,6 +17,8 @@ static const struct strategy_option no_options[] = {{.name = NULL}};
       "independent draws from the distributions")                                                  \
     X("sobol", sobol_ops, STRATEGY_INDEXED, sobol_options,                                         \
       "a scrambled Sobol sequence: like random, but spread evenly")                                \
+    X("auto", auto_ops, STRATEGY_LEARNS | STRATEGY_SLOW, no_options,                               \
+      "bayes or tpe, whichever suits the space, the trials and their number at once")              \
     X("bayes", bayes_ops, STRATEGY_LEARNS | STRATEGY_SLOW, bayes_options,                          \
       "Gaussian processes: few trials, each chosen by what all before it say")                     \
     X("tpe", tpe_ops, STRATEGY_LEARNS | STRATEGY_SLOW, tpe_options,                                \

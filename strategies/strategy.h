@@ -120,5 +120,6 @@ int strategy_seek(struct strategy *strategy, uint64_t cursor, struct err *err);
 #define STRATEGY_PRIOR_POINTS (UINT64_C(1) << 63)
 
 // Restore: a point that this or an earlier process was given (also an enqueued or imported one, whose
-// configuration need not come from ask), before its tell. Indexed strategies need no call.
+// configuration need not come from ask), before its tell. Points and tells come in the order in which they
+// came at first; then the next ask gives what it would have given. Indexed strategies need no call.
 void strategy_restore(struct strategy *strategy, uint64_t point, const struct config *config);

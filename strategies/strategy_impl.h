@@ -35,7 +35,7 @@ struct strategy {
     uint64_t rejects;   // points looked at and refused in the present search
 };
 
-extern const struct strategy_ops grid_ops, random_ops, sobol_ops, bayes_ops, tpe_ops, cmaes_ops, hyperband_ops, bohb_ops;
+extern const struct strategy_ops grid_ops, random_ops, sobol_ops, auto_ops, bayes_ops, tpe_ops, cmaes_ops, hyperband_ops, bohb_ops;
 extern const struct strategy_option sobol_options[], bayes_options[], tpe_options[], cmaes_options[],
     hyperband_options[], bohb_options[];
 

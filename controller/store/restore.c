@@ -185,3 +185,23 @@ int store_each_told(struct store *store, uint64_t sweep, size_t objective_count,
     free(group.repeats);
     return rc;
 }
+
+int store_each_asked(struct store *store, uint64_t sweep, uint64_t number, int (*each)(void *, const struct trial_row *), void *context,
+                     struct err *err)
+{
+    struct query query;
+    int rc = query_open(store, STATEMENT_ASKED, &query, err);
+    if (rc != 0)
+        return rc;
+    put_u64(&query, sweep);
+    put_u64(&query, number);
+    while ((rc = query_step(&query, err)) > 0) {
+        struct trial_row row;
+        row_get_trial(&query, &row);
+        rc = each(context, &row);
+        if (rc != 0)
+            break;
+    }
+    query_close(&query);
+    return rc < 0 ? rc : 0;
+}

@@ -201,6 +201,9 @@
       "WHERE sweep = ?1 AND tell_number IS NOT NULL GROUP BY point) "                              \
       "SELECT " TRIAL_COLUMNS ", told.position FROM trial JOIN told ON told.point = trial.point "  \
       "WHERE trial.sweep = ?1 AND trial.repeat = 0 ORDER BY told.position")                        \
+    X(STATEMENT_ASKED,                                                                             \
+      "SELECT " TRIAL_COLUMNS " FROM trial "                                                       \
+      "WHERE sweep = ? AND number > ? AND repeat = 0 ORDER BY number")                             \
     X(STATEMENT_POINT_TRIALS,                                                                      \
       "SELECT " TRIAL_COLUMNS " FROM trial INDEXED BY trial_repeat "                               \
       "WHERE sweep = ? AND point = ? AND repeat > 0 ORDER BY repeat")                              \

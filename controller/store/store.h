@@ -74,6 +74,10 @@ int store_each_live_attempt(struct store *store, int (*each)(void *, const struc
 int store_each_sequence(struct store *store, int (*each)(void *, uint64_t attempt, uint32_t name, uint64_t count), void *context, struct err *err);
 // Terminal trials whose point has a sibling (repeat) that is not terminal.
 int store_each_open_repeat(struct store *store, int (*each)(void *, const struct trial_row *), void *context, struct err *err);
+// The points of a sweep in the order they were asked for, each as the row of its first repeat, behind trial `number`. `each` ends it by
+// returning 1.
+int store_each_asked(struct store *store, uint64_t sweep, uint64_t number, int (*each)(void *, const struct trial_row *), void *context,
+                     struct err *err);
 // The tells of a sweep in their order (for strategies that learn): for each told point the row of its first repeat and what its strategy
 // was told (repeats_outcome). objective_count: the spec's.
 int store_each_told(struct store *store, uint64_t sweep, size_t objective_count,

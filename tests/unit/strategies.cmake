@@ -9,3 +9,4 @@ trawl_test(test_strategy_pareto SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_strategy_
 trawl_test(test_strategy_tpe SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_strategy_tpe.c LIBS trawl_strategies trawl_spec)
 trawl_test(test_strategy_cmaes SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_strategy_cmaes.c LIBS trawl_strategies)
 trawl_test(test_strategy_stopping SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_strategy_stopping.c LIBS trawl_strategies)
+trawl_test(test_strategy_bayes SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_strategy_bayes.c LIBS trawl_spec trawl_strategies)
